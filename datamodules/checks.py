@@ -1,0 +1,142 @@
+"""What must hold before a case is trained on: finite voxels, one geometry, declared labels."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from datamodules.cases import Case, read_image
+from datamodules.formats import read_labels
+from datamodules.formats.errors import DataError
+from datamodules.formats.volume import Volume
+from datamodules.labels import LabelSet
+from datamodules.splits import Split
+
+log = logging.getLogger(__name__)
+
+AFFINE_TOLERANCE_MM = 1e-3
+
+
+def check_finite(volume: Volume) -> None:
+    """Refuse an image with NaN or infinity among its voxels.
+
+    Raises:
+        DataError: With their number and the first one's position.
+    """
+    finite = np.isfinite(volume.array)
+    if finite.all():
+        return
+    broken = np.argwhere(~finite)
+    channel, *position = (int(index) for index in broken[0])
+    raise DataError(
+        volume.path,
+        expected="finite voxels",
+        found=f"{len(broken)} NaN or infinite, the first at voxel {tuple(position)} of channel {channel}",
+        remedy="mend the file or leave the case out of training",
+    )
+
+
+def check_pair(
+    image: Volume, label: Volume, labels: LabelSet, *, resample_labels: bool = False
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Check that a label belongs to an image, and encode it.
+
+    Args:
+        image: The image `[C, X, Y, Z]`.
+        label: Stored label values `[1, X, Y, Z]`, or masks `[K, X, Y, Z]`.
+        labels: What may be stored.
+        resample_labels: Whether a label with another affine is brought to the image's grid, by nearest
+            neighbour.
+
+    Returns:
+        Class indices `[X, Y, Z]`, or masks `[K, X, Y, Z]` of overlapping structures, on the image's grid.
+
+    Raises:
+        DataError: If shapes or affines differ, or a value is not declared.
+    """
+    array = label.array
+    if label.shape != image.shape:
+        raise DataError(
+            label.path,
+            expected=f"the shape {image.shape} of {image.path.name}",
+            found=f"{label.shape}",
+            remedy="export the label on the grid of its image",
+        )
+    difference = float(np.abs(label.affine - image.affine).max())
+    if difference > AFFINE_TOLERANCE_MM and not resample_labels:
+        raise DataError(
+            label.path,
+            expected=f"the affine of {image.path.name}, within {AFFINE_TOLERANCE_MM:g}",
+            found=f"one that differs by {difference:.4g}",
+            remedy="mend the geometry, or set data.resample_labels if both are right",
+        )
+    if difference > AFFINE_TOLERANCE_MM:
+        log.warning("%s: resampled to the grid of %s by nearest neighbour", label.path, image.path.name)
+        array = _to_grid(array, label.affine, image)
+    return labels.encode(array, label.path)
+
+
+def _to_grid(array: NDArray[Any], affine: NDArray[np.float64], image: Volume) -> NDArray[Any]:
+    """Look up each voxel of the image's grid in the label `[K, X, Y, Z]`; what lies outside is 0."""
+    to_label = np.linalg.inv(affine) @ image.affine
+    # grid-constant keeps the outer half of the border voxels, which "constant" would blank.
+    grids = [
+        ndimage.affine_transform(mask, to_label, output_shape=image.shape, order=0, mode="grid-constant")
+        for mask in array
+    ]
+    return np.stack(grids)
+
+
+def read_pair(
+    case: Case, labels: LabelSet, *, channels: int | None = None, resample_labels: bool = False
+) -> tuple[Volume, NDArray[np.unsignedinteger[Any]]]:
+    """Read a training case and check it.
+
+    Args:
+        case: A case with a label.
+        labels: What may be stored.
+        channels: The number of channels of the data set, where it is known.
+        resample_labels: As for `check_pair`.
+
+    Returns:
+        The image `[C, X, Y, Z]`, all finite, and its encoded label `[X, Y, Z]` or `[K, X, Y, Z]`.
+
+    Raises:
+        DataError: If a file is broken, or a check fails.
+    """
+    if case.label is None:
+        raise DataError(case.images[0], "a label file", "none", "add it, or take the case out of training")
+    image = read_image(case, channels)
+    check_finite(image)
+    return image, check_pair(image, read_labels(case.label), labels, resample_labels=resample_labels)
+
+
+def warn_missing_classes(
+    counts: Mapping[str, Mapping[str, int]], split: Split, labels: LabelSet
+) -> list[str]:
+    """Warn of what a split cannot learn or cannot measure.
+
+    Args:
+        counts: By case id, the voxels of each foreground structure.
+        split: The cases that train and validate.
+        labels: The structures.
+
+    Returns:
+        The warnings, which are logged as well.
+    """
+    warnings: list[str] = []
+    parts = {"training": split.train, "validation": split.validation}
+    effects = {"training": "it cannot be learned", "validation": "its validation score says nothing"}
+    for part, ids in parts.items():
+        if empty := [case_id for case_id in ids if not any(counts[case_id].values())]:
+            warnings.append(f"empty masks in {len(empty)} {part} case(s): {', '.join(empty[:10])}")
+        absent = [name for name in labels.names if not any(counts[case_id].get(name, 0) for case_id in ids)]
+        warnings += [
+            f"'{name}' is in none of the {len(ids)} {part} case(s): {effects[part]}" for name in absent
+        ]
+    for warning in warnings:
+        log.warning("%s", warning)
+    return warnings

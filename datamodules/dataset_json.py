@@ -1,0 +1,47 @@
+"""The `dataset.json` of nnU-Net and of the Medical Segmentation Decathlon."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datamodules.formats.errors import DataError
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read a `dataset.json`; without one the description is empty.
+
+    Raises:
+        DataError: If it is no JSON object, or its channels are not numbered from 0.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:  # of the encoding as well as of the JSON
+        raise DataError(path, expected="JSON", found=str(error), remedy="mend the file") from error
+    if not isinstance(content, dict):
+        raise DataError(path, expected="a JSON object", found=type(content).__name__, remedy="mend the file")
+    for key in ("channel_names", "modality"):
+        names = content.get(key, {})
+        if not isinstance(names, dict) or set(names) != {str(channel) for channel in range(len(names))}:
+            raise DataError(
+                path, expected=f'`{key}` such as {{"0": "CT"}}', found=str(names), remedy="mend it"
+            )
+    return content
+
+
+def is_decathlon(root: Path, description: Mapping[str, Any]) -> bool:
+    """Tell MSD's file list from that of nnU-Net v1, which lists names without their channel ending."""
+    listed = description.get("training")
+    if not isinstance(listed, list) or not all(
+        isinstance(e, dict) and {"image", "label"} <= set(e) for e in listed
+    ):
+        return False
+    return any((root / str(entry["image"])).exists() for entry in listed)
+
+
+def declared_channels(description: Mapping[str, Any]) -> list[str]:
+    """Return the names of the channels in order; none where the description has none."""
+    names = description.get("channel_names") or description.get("modality") or {}
+    return [str(names[str(channel)]) for channel in range(len(names))]

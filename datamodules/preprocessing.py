@@ -1,0 +1,172 @@
+"""From a volume to network input, defined once for training and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datamodules.formats.errors import DataError
+from datamodules.formats.volume import Volume
+from datamodules.geometry import (
+    Box,
+    bounding_box,
+    box_shape,
+    canonical_array,
+    crop,
+    cropped_affine,
+    resampled_affine,
+    to_canonical,
+)
+from datamodules.grid import Grid
+from datamodules.intensity import ChannelIntensity
+from datamodules.resampling import check_memory, output_shape, resample, resample_labels
+
+Crop = Literal["none", "nonzero", "air"]
+AIR_HU = -500.0  # halfway between air and water
+_AIR_MARGIN = 2  # voxels
+
+__all__ = ["ChannelIntensity", "Grid", "Prepared", "Preprocessing", "replace_nonfinite"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Hold a network's input and the way back to the file's grid.
+
+    Args:
+        image: float32 [C, X', Y', Z'], contiguous.
+        grid: Restores scores [K, X', Y', Z'] to the file's grid.
+    """
+
+    image: NDArray[np.float32]
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Say how volumes become network input: orientation, crop, intensities, spacing, in this order.
+
+    Args:
+        spacing_mm: Target spacing along canonical X, Y, Z; None keeps each volume's own.
+        crop: "air" keeps the box of voxels over -500 HU of the first channel, "nonzero" that of voxels other
+            than 0 in any channel, "none" everything.
+        channels: The intensity scheme of each channel.
+
+    Raises:
+        ValueError: An unknown crop, no channels, or a spacing that is not positive.
+    """
+
+    spacing_mm: tuple[float, float, float] | None
+    crop: Crop
+    channels: tuple[ChannelIntensity, ...]
+
+    def __post_init__(self) -> None:
+        if self.crop not in get_args(Crop):
+            raise ValueError(f"crop is one of {get_args(Crop)}, got {self.crop!r}")
+        if not self.channels:
+            raise ValueError("preprocessing needs the intensity scheme of at least one channel")
+        if self.spacing_mm is not None and not (len(self.spacing_mm) == 3 and min(self.spacing_mm) > 0):
+            raise ValueError(f"spacing_mm is three positive numbers, got {self.spacing_mm}")
+
+    def apply(self, volume: Volume) -> Prepared:
+        """Turn a volume [C, X, Y, Z] into network input [C, X', Y', Z'].
+
+        Raises:
+            DataError: Another number of channels than declared, voxels that are not finite, or a grid that
+                would not fit into memory.
+        """
+        if len(volume.array) != len(self.channels):
+            found = f"{len(volume.array)}"
+            raise DataError(
+                volume.path, f"{len(self.channels)} channels", found, "give every channel of the case"
+            )
+        if not np.isfinite(volume.array).all():
+            remedy = "mend the file, or replace them by `replace_nonfinite`"
+            raise DataError(volume.path, "finite voxels", "NaN or infinity", remedy)
+        canonical = to_canonical(volume)
+        box = self._box(canonical.array)
+        grid = self._grid(volume, canonical, box)
+        check_memory(volume.path, len(self.channels), box_shape(box), grid.shape)
+        image = np.empty((len(self.channels), *grid.shape), dtype=np.float32)
+        for index, intensity in enumerate(self.channels):  # one at a time: the peak is one channel's
+            values = torch.from_numpy(intensity.apply(crop(canonical.array[index], box)))
+            image[index] = resample(values[None], grid.shape, "cubic")[0].numpy()
+        return Prepared(image, grid)
+
+    def apply_labels(self, labels: NDArray[Any], grid: Grid, values: Sequence[int]) -> NDArray[Any]:
+        """Bring labels from the file's grid to the prepared one.
+
+        Args:
+            labels: Integers [X, Y, Z] on the file's grid.
+            grid: The grid of the case's prepared image.
+            values: All label values that occur, background included.
+
+        Returns:
+            Labels [X', Y', Z'] of the same type.
+
+        Raises:
+            ValueError: The labels do not have the grid's source shape.
+        """
+        if labels.shape != grid.source_shape:
+            raise ValueError(f"labels of shape {labels.shape} on a grid of shape {grid.source_shape}")
+        cropped = np.ascontiguousarray(crop(canonical_array(labels, grid.source_affine), grid.box))
+        return resample_labels(cropped, grid.shape, values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able description."""
+        return {
+            "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
+            "crop": self.crop,
+            "channels": [channel.to_dict() for channel in self.channels],
+        }
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> Preprocessing:
+        """Rebuild from `to_dict`."""
+        spacing = description["spacing_mm"]
+        channels = tuple(ChannelIntensity.from_dict(channel) for channel in description["channels"])
+        return cls(None if spacing is None else tuple(spacing), description["crop"], channels)
+
+    def _box(self, array: NDArray[Any]) -> Box:
+        """Return the part of [C, X, Y, Z] to keep; the whole where there is nothing to see."""
+        box = None
+        if self.crop == "air":
+            box = bounding_box(array[0] > AIR_HU, _AIR_MARGIN)
+        elif self.crop == "nonzero":
+            box = bounding_box((array != 0).any(axis=0))
+        x, y, z = array.shape[1:]
+        return box or ((0, x), (0, y), (0, z))
+
+    def _grid(self, volume: Volume, canonical: Volume, box: Box) -> Grid:
+        """Return the prepared grid of a volume that is cut down to the box."""
+        cropped, affine = box_shape(box), cropped_affine(canonical.affine, box)
+        shape = cropped
+        if self.spacing_mm is not None:
+            shape = output_shape(cropped, canonical.spacing_mm, self.spacing_mm)
+        return Grid(volume.shape, volume.affine, box, shape, resampled_affine(affine, cropped, shape))
+
+
+def replace_nonfinite(volume: Volume) -> tuple[Volume, int]:
+    """Replace NaN and infinity by the smallest finite value of the volume.
+
+    Args:
+        volume: Voxels [C, X, Y, Z].
+
+    Returns:
+        The mended volume (the same one if nothing was wrong) and how many voxels were replaced.
+
+    Raises:
+        DataError: No voxel is finite.
+    """
+    finite = np.isfinite(volume.array)
+    count = int(finite.size - np.count_nonzero(finite))
+    if count == 0:
+        return volume, 0
+    if count == finite.size:
+        raise DataError(volume.path, "finite voxels", "none at all", "fetch or export the file again")
+    lowest = volume.array.min(where=finite, initial=np.inf)
+    return replace(volume, array=np.where(finite, volume.array, lowest)), count

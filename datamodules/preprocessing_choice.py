@@ -1,0 +1,65 @@
+"""What a user says of preprocessing, and what becomes of it once the training cases are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from datamodules.fingerprint import CaseSummary, foreground_statistics
+from datamodules.intensity import ChannelIntensity, Scheme
+from datamodules.preprocessing import Crop, Preprocessing
+
+
+@dataclass(frozen=True)
+class PreprocessingChoice:
+    """Choices before the data is seen.
+
+    Args:
+        spacing_mm: Target spacing (left-right, back-front, down-up) in mm, "median" of the training cases, or
+            "native" to leave voxels as they are.
+        intensity: Intensity scheme of all channels, or one for each: "ct" clips to the 0.5 and 99.5 percentiles
+            of the training cases' foreground and standardises by its mean and deviation, "zscore" standardises
+            each image by itself, "rescale" brings each image to 0..1, "none" leaves values as they are.
+        crop: Region that is kept: "none" keeps all, "nonzero" the box of voxels that are not 0, "air" the box of
+            what is denser than air in HU.
+    """
+
+    spacing_mm: tuple[float, float, float] | Literal["median", "native"] = "median"
+    intensity: Scheme | list[Scheme] = "zscore"
+    crop: Crop = "none"
+
+    def resolve(self, training: Sequence[CaseSummary], channels: int) -> Preprocessing:
+        """Return the preprocessing that these choices mean for the training cases.
+
+        Args:
+            training: Summaries of the training cases.
+            channels: Channels of every case.
+
+        Raises:
+            ValueError: The number of intensity schemes is not that of the channels.
+        """
+        schemes = self.intensity if isinstance(self.intensity, list) else [self.intensity] * channels
+        if len(schemes) != channels:
+            raise ValueError(f"data.preprocessing.intensity: {len(schemes)} schemes for {channels} channels")
+        return Preprocessing(self._spacing(training), self.crop, self._intensities(training, schemes))
+
+    def _spacing(self, training: Sequence[CaseSummary]) -> tuple[float, float, float] | None:
+        if self.spacing_mm == "native":
+            return None
+        if self.spacing_mm == "median":
+            x, y, z = np.median([summary.spacing_mm for summary in training], axis=0)
+            return float(x), float(y), float(z)
+        return self.spacing_mm  # type: ignore[return-value]  # mypy does not narrow the literal away
+
+    @staticmethod
+    def _intensities(
+        training: Sequence[CaseSummary], schemes: Sequence[Scheme]
+    ) -> tuple[ChannelIntensity, ...]:
+        if "ct" not in schemes:
+            return tuple(ChannelIntensity(scheme) for scheme in schemes)
+        statistics = foreground_statistics(training)
+        return tuple(
+            ChannelIntensity("ct", s.lower, s.upper, s.mean, s.std) if scheme == "ct" else ChannelIntensity(scheme)
+            for scheme, s in zip(schemes, statistics, strict=True)
+        )

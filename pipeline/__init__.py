@@ -1,0 +1,1 @@
+"""Command line, tasks, losses, metrics, inference and tracking: what a user runs."""

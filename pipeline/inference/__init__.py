@@ -1,0 +1,1 @@
+"""Networks over whole volumes: tiles, blending, folders of cases."""

@@ -1,0 +1,99 @@
+"""One progress line for a whole training, with the time left."""
+
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from tqdm import tqdm
+
+from pipeline.tasks.base import Task
+
+# A terminal redraws its line; a file or a scheduler's log gets a new line each time, so fewer of them.
+_SECONDS_BETWEEN_LINES = 0.5 if sys.stderr.isatty() else 15.0
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as h:mm:ss."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+class ValidationPacing(Callback):
+    """Validate some ten times in a training, however long it is and however many epochs it has.
+
+    An epoch's validation is left out unless a tenth of the training has passed since the last one; the end of the
+    training has a validation of its own, from the files.
+    """
+
+    def __init__(self, parts: int = 10) -> None:
+        self.parts = parts
+        self.due_at = 1.0 / parts
+        self.wanted: int | float | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember how many batches the user wants."""
+        self.wanted = trainer.limit_val_batches
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int  # noqa: ANN401
+    ) -> None:
+        """Decide before Lightning asks whether this batch ends with a validation."""
+        assert isinstance(pl_module, Task) and self.wanted is not None
+        trainer.limit_val_batches = self.wanted if self.due_at <= pl_module.fraction < 1.0 else 0
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for the next part."""
+        assert isinstance(pl_module, Task)
+        self.due_at = pl_module.fraction + 1.0 / self.parts
+
+
+class TrainingProgress(Callback):
+    """Show the part of the training that is done, the time left, loss and validation Dice."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[Any] | None = None
+        self.begun = self.shown = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the line on the first rank."""
+        if trainer.is_global_zero:
+            self.begun = time.monotonic()
+            layout = "training {percentage:3.0f}%|{bar:20}| {postfix[0]}"
+            self.bar = tqdm(total=100, bar_format=layout, postfix=["starting"], leave=True)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int  # noqa: ANN401
+    ) -> None:
+        """Redraw the line when it is due."""
+        now = time.monotonic()
+        if self.bar is None or now - self.shown < _SECONDS_BETWEEN_LINES:
+            return
+        self.shown = now
+        self._draw(trainer, pl_module, now - self.begun)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the line."""
+        if self.bar is not None:
+            self._draw(trainer, pl_module, time.monotonic() - self.begun)
+            self.bar.close()
+            self.bar = None
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Close the line, so that the message stands on its own."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _draw(self, trainer: Trainer, module: LightningModule, elapsed: float) -> None:
+        assert self.bar is not None and isinstance(module, Task)
+        fraction = module.fraction
+        left = elapsed * (1 - fraction) / fraction if fraction > 0 else float("nan")
+        parts = [f"{clock(elapsed)} gone, {clock(left) if fraction > 0 else '?'} left", f"step {trainer.global_step}"]
+        wanted = {"train/loss_step": "loss", "validation/dice": "validation Dice"}
+        metrics = trainer.callback_metrics
+        parts += [f"{name} {float(metrics[key]):.3f}" for key, name in wanted.items() if key in metrics]
+        self.bar.n = round(100 * fraction)
+        self.bar.postfix = [", ".join(parts)]
+        self.bar.refresh()

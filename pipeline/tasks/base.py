@@ -1,0 +1,117 @@
+"""What all tasks share: building the network from the data, the optimiser and its schedule."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.callbacks import Timer
+from torch import Tensor
+
+from datamodules.base import DataModule
+from networks.base import Network
+from pipeline import schedules
+
+
+class TrainingStopped(Exception):
+    """Training cannot go on; the message says why and what to look at."""
+
+
+class Task(LightningModule, ABC):
+    """Base of the tasks that a config may name under `model`.
+
+    Args:
+        network: Maker of the network; it is given the channels of the data's images and of its answers.
+        optimizer: "adamw" warms up and falls along a cosine, "sgd" (Nesterov, momentum 0.99) falls polynomially.
+        learning_rate: Peak of the schedule.
+        weight_decay: Decoupled for AdamW, as a penalty for SGD.
+        warmup: Part of the training over which AdamW's rate rises.
+    """
+
+    network: Network
+
+    def __init__(
+        self,
+        network: Callable[[int, int], Network],
+        optimizer: Literal["adamw", "sgd"],
+        learning_rate: float,
+        weight_decay: float,
+        warmup: float,
+    ) -> None:
+        super().__init__()
+        self.make_network = network
+        self.optimizer_name = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.fraction = 0.0  # of the training that is done, at the last step
+
+    @property
+    def data(self) -> DataModule:
+        """Return the data module that the trainer was given."""
+        found = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(found, DataModule):
+            raise TypeError(f"expected a DataModule of this package, found {type(found).__name__}")
+        return found
+
+    def configure_model(self) -> None:
+        """Build the network once the data is known."""
+        if not hasattr(self, "network"):
+            self.network = self.make_network(self.data.in_channels, self.data.out_channels)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the optimiser; `on_train_batch_start` moves its rate."""
+        # Norms and biases are not shrunk: decay is meant for the weights that mix channels.
+        shrunk = [p for p in self.network.parameters() if p.ndim > 1]
+        kept = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": shrunk, "weight_decay": self.weight_decay},
+            {"params": kept, "weight_decay": 0.0},
+        ]
+        if self.optimizer_name == "adamw":
+            return torch.optim.AdamW(groups, lr=self.learning_rate)
+        return torch.optim.SGD(groups, lr=self.learning_rate, momentum=0.99, nesterov=True)
+
+    def _training_fraction(self) -> float:
+        """Return the part of the training that is done, by steps or by `max_time`, whichever is further."""
+        steps = self.trainer.estimated_stepping_batches
+        done = self.trainer.global_step / steps if 0 < steps < float("inf") else 0.0
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Timer) and callback.time_remaining() is not None:
+                elapsed, left = callback.time_elapsed(), callback.time_remaining() or 0.0
+                done = max(done, elapsed / max(elapsed + left, 1e-9))
+        if self.trainer.world_size > 1:
+            # The clocks of ranks differ, and their weights would drift apart with their rates.
+            done = self.trainer.strategy.broadcast(done)
+        return min(max(done, 0.0), 1.0)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 -- as Lightning declares it
+        """Set the learning rate for this step."""
+        self.fraction = self._training_fraction()
+        factor = (
+            schedules.warmup_cosine(self.fraction, warmup=self.warmup)
+            if self.optimizer_name == "adamw"
+            else schedules.polynomial(self.fraction)
+        )
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = self.learning_rate * factor
+        if self.trainer.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log("learning_rate", self.learning_rate * factor)
+
+    def refuse_non_finite(self, loss: Tensor, case_ids: list[str]) -> None:
+        """Stop the training when the loss is not a number.
+
+        Raises:
+            TrainingStopped: Names the cases of the batch.
+        """
+        if not bool(torch.isfinite(loss)):
+            raise TrainingStopped(
+                f"step {self.trainer.global_step}: the loss is {loss.item()}, expected a finite number; the batch "
+                f"held the cases {', '.join(case_ids)}. Look at their images for extreme values, or lower "
+                "model.learning_rate."
+            )
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the network's answer to a batch of images."""

@@ -1,0 +1,106 @@
+"""A training run from the first record in MLflow to the model folder and the summary."""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from datamodules.segmentation import SegmentationData
+from pipeline.ema import WeightEMA
+from pipeline.final_validation import FinalResult, finish_segmentation
+from pipeline.progress import TrainingProgress, ValidationPacing, clock
+from pipeline.tasks.segmentation import SegmentationTask
+from pipeline.tracking.environment import describe_environment
+from pipeline.tracking.logger import MlflowLogger
+from pipeline.tracking.pictures import loss_curve_png
+from pipeline.tracking.store import open_command
+
+log = logging.getLogger(__name__)
+
+
+def _logger_of(trainer: Trainer) -> MlflowLogger:
+    for logger in trainer.loggers:
+        if isinstance(logger, MlflowLogger):
+            return logger
+    raise ValueError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
+
+
+def _record_start(logger: MlflowLogger, config_yaml: str, parameters: dict[str, object]) -> None:
+    logger.log_hyperparams(parameters)
+    folder = Path(logger.run_folder)
+    (folder / "config.yaml").write_text(config_yaml)
+    (folder / "environment.json").write_text(json.dumps(describe_environment(), indent=2) + "\n")
+
+
+def _add_callbacks(trainer: Trainer, task: SegmentationTask, folder: Path) -> None:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    if task.ema_decay > 0:
+        callbacks.insert(0, WeightEMA(task.ema_decay))
+    callbacks[:0] = [TrainingProgress(), ValidationPacing()]
+    for callback in callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str(folder / "checkpoints")
+
+
+def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: float) -> str:
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in result.dice.items())
+    return "\n".join(
+        [
+            f"Done in {clock(seconds)}. Mean validation Dice {result.mean_dice:.4f} over {result.cases} cases ({scores}).",
+            f"  run           {logger.run_id}",
+            f"  model folder  {folder / 'model'}",
+            f"  pictures      {folder / 'pictures'}",
+            f"  scores        {folder / 'validation' / 'scores.csv'}",
+            f"  open in MLflow with:  {open_command(logger.tracking_uri)}",
+        ]
+    )
+
+
+def run_training(
+    task: SegmentationTask,
+    datamodule: SegmentationData,
+    trainer: Trainer,
+    *,
+    config_yaml: str,
+    parameters: dict[str, object],
+    seed: int,
+) -> int:
+    """Train, validate on whole cases from their files, and keep everything in the run's folder.
+
+    Args:
+        task: What to optimise.
+        datamodule: The cases.
+        trainer: Devices, precision and length of training.
+        config_yaml: The resolved config, kept with the run.
+        parameters: The same, flat, for MLflow.
+        seed: Seed of patches and augmentation.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        TrainingStopped: The loss is no finite number.
+    """
+    begun = time.monotonic()
+    datamodule.seed = seed
+    logger = _logger_of(trainer)
+    folder = Path(logger.run_folder)
+    if trainer.is_global_zero:
+        _record_start(logger, config_yaml, parameters)
+    _add_callbacks(trainer, task, folder)
+    trainer.fit(task, datamodule=datamodule)
+    if not trainer.is_global_zero:
+        return 0
+    try:
+        result = finish_segmentation(task, datamodule, trainer, folder)
+        logger.log_metrics({f"final/{key}": value for key, value in result.metrics.items()}, trainer.global_step)
+        loss_curve_png(logger.history, folder / "pictures" / "curves.png")
+        logger.finalize("success")
+    except BaseException:
+        logger.finalize("failed")
+        raise
+    log.info(_summary(result, logger, folder, time.monotonic() - begun))
+    return 0

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from datamodules.augmentation import Augmentation
+from datamodules.augmentation_2d import ImageAugmenter
+
+ALL = {
+    name: 1.0
+    for name in (
+        "rotation_p scaling_p elastic_p noise_p blur_p brightness_p contrast_p low_resolution_p gamma_p "
+        "gamma_inverted_p"
+    ).split()
+}
+NOTHING = dict.fromkeys(ALL, 0.0) | {"mirror_axes": []}
+
+
+def ramp(channels, size):
+    column, row = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    image = torch.stack([(column + (1 + c) * row).float() for c in range(channels)])[..., None]
+    return image, (column > row).to(torch.uint8)[None, ..., None]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_nothing_to_do_is_the_crop_about_the_centre(channels):
+    image, label = ramp(channels, 20)
+    made, mask = ImageAugmenter(Augmentation(**NOTHING), (12, 8))(image, label, np.random.default_rng(0))
+    torch.testing.assert_close(made, image[:, 4:16, 6:14], rtol=0, atol=1e-4)
+    assert torch.equal(mask, label[:, 4:16, 6:14])
+
+
+def test_axis_0_mirrors_columns_and_the_label_with_them():
+    image, label = ramp(1, 16)
+    augmenter = ImageAugmenter(Augmentation(**NOTHING | {"mirror_axes": [0]}), (16, 16))
+    outcomes = [augmenter(image, label, np.random.default_rng(seed)) for seed in range(20)]
+    flipped = [torch.equal(mask, label.flip(1)) for _, mask in outcomes]
+    assert 4 <= sum(flipped) <= 16
+    for (made, _), turned in zip(outcomes, flipped, strict=True):
+        torch.testing.assert_close(made, image.flip(1) if turned else image, rtol=0, atol=1e-4)
+
+
+def test_all_changes_together_are_finite_and_follow_the_generator():
+    image, label = ramp(1, 48)
+    augmenter = ImageAugmenter(Augmentation(**ALL | {"mirror_axes": [0, 1]}), (32, 32))
+    first = augmenter(image, label, np.random.default_rng(3))
+    again = augmenter(image, label, np.random.default_rng(3))
+    other = augmenter(image, label, np.random.default_rng(4))
+    assert first[0].shape == (1, 32, 32, 1)
+    assert torch.isfinite(first[0]).all()
+    assert set(first[1].unique().tolist()) <= {0, 1}
+    assert torch.equal(first[0], again[0])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_negative_intensities_survive():
+    image, label = ramp(1, 48)
+    made, _ = ImageAugmenter(Augmentation(**ALL), (32, 32))(image - 50, label, np.random.default_rng(0))
+    assert torch.isfinite(made).all()
+    assert made.min() < 0

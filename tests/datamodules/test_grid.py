@@ -1,0 +1,113 @@
+import json
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datamodules.geometry import canonical_affine, canonical_array, canonical_shape, crop, cropped_affine
+from datamodules.geometry import resampled_affine as resampled
+from datamodules.grid import Grid
+from datamodules.resampling import resample
+
+
+@st.composite
+def grids(draw, same_spacing=False):
+    """Draw a source of any shape and orientation, a box in it, and a prepared shape."""
+    source_shape = draw(st.tuples(*[st.integers(1, 9)] * 3))
+    order, signs = draw(st.sampled_from(list(product(permutations(range(3)), product((1, -1), repeat=3)))))
+    affine = np.zeros((4, 4))
+    for axis in range(3):
+        affine[order[axis], axis] = signs[axis] * (1, 2, 3)[axis]
+    affine[:, 3] = (5, 6, 7, 1)
+    canonical = canonical_shape(affine, source_shape)
+    box = []
+    for size in canonical:
+        start = draw(st.integers(0, size - 1))
+        box.append((start, draw(st.integers(start + 1, size))))
+    box_shape = tuple(stop - start for start, stop in box)
+    shape = box_shape if same_spacing else draw(st.tuples(*[st.integers(1, 11)] * 3))
+    inside = cropped_affine(canonical_affine(affine, source_shape), tuple(box))
+    return Grid(source_shape, affine, tuple(box), shape, resampled(inside, box_shape, shape))
+
+
+@settings(deadline=None)
+@given(grids(), st.integers(1, 4), st.booleans())
+def test_restored_labels_have_exactly_the_source_shape(grid, classes, overlapping):
+    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(classes, *grid.shape)).astype(np.float32))
+    labels = grid.restore_labels(scores, overlapping)
+    assert labels.shape == ((classes, *grid.source_shape) if overlapping else grid.source_shape)
+    assert labels.dtype == np.uint8
+    assert labels.flags.c_contiguous
+    box = tuple(stop - start for start, stop in grid.box)
+    on_box = resample(scores, box)
+    expected = (on_box > 0).numpy() if overlapping else on_box.argmax(dim=0).numpy()
+    turned = canonical_array(labels, grid.source_affine)
+    np.testing.assert_array_equal(crop(turned, grid.box), expected)
+    assert turned.sum() == expected.sum()  # outside the crop all is 0
+
+
+@settings(deadline=None)
+@given(grids(same_spacing=True), st.integers(0, 100))
+def test_labels_come_back_exactly_where_nothing_is_resampled(grid, seed):
+    truth = np.zeros(canonical_shape(grid.source_affine, grid.source_shape), dtype=np.uint8)
+    inside = np.random.default_rng(seed).integers(0, 5, grid.shape).astype(np.uint8)
+    crop(truth, grid.box)[...] = inside
+    scores = torch.nn.functional.one_hot(torch.from_numpy(inside).long(), 5).movedim(-1, 0)
+    found = canonical_array(grid.restore_labels(scores), grid.source_affine)
+    np.testing.assert_array_equal(found, truth)
+
+
+@settings(deadline=None)
+@given(grids(), st.booleans())
+def test_restored_probabilities_sum_to_one_and_agree_with_the_labels(grid, overlapping):
+    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(3, *grid.shape)).astype(np.float32))
+    probabilities = scores.sigmoid() if overlapping else scores.softmax(dim=0)
+    restored = grid.restore_scores(probabilities, overlapping)
+    assert restored.shape == (3, *grid.source_shape)
+    assert restored.dtype == np.float32
+    if overlapping:
+        assert (canonical_array(restored, grid.source_affine) > 0).sum() == 3 * np.prod(
+            [stop - start for start, stop in grid.box]
+        )
+    else:
+        np.testing.assert_allclose(restored.sum(axis=0), 1, atol=1e-5)
+        np.testing.assert_array_equal(restored.argmax(axis=0), grid.restore_labels(probabilities))
+
+
+def plain_grid(shape=(4, 5, 6)):
+    return Grid(shape, np.eye(4), tuple((0, size) for size in shape), shape, np.eye(4))
+
+
+def test_many_classes_need_sixteen_bits():
+    scores = torch.zeros(300, 1, 1, 2)
+    scores[299, 0, 0, 1] = 1
+    labels = plain_grid((1, 1, 2)).restore_labels(scores)
+    assert labels.dtype == np.uint16
+    assert labels.ravel().tolist() == [0, 299]
+
+
+def test_half_precision_and_gradients_are_no_obstacle():
+    scores = torch.randn(2, 4, 5, 6, dtype=torch.bfloat16, requires_grad=True)
+    np.testing.assert_array_equal(
+        plain_grid().restore_labels(scores), scores.detach().float().argmax(dim=0).numpy()
+    )
+
+
+def test_scores_of_another_grid_are_refused():
+    for shape in ((2, 4, 5, 7), (4, 5, 6)):
+        with pytest.raises(ValueError, match=r"scores are \[K, 4, 5, 6\]"):
+            plain_grid().restore_labels(torch.zeros(shape))
+    with pytest.raises(ValueError, match="scores are"):
+        plain_grid().restore_scores(torch.zeros(1, 1, 1, 1))
+
+
+@settings(deadline=None)
+@given(grids())
+def test_comes_back_through_json_to_the_bit(grid):
+    back = Grid.from_dict(json.loads(json.dumps(grid.to_dict())))
+    assert (back.source_shape, back.box, back.shape) == (grid.source_shape, grid.box, grid.shape)
+    np.testing.assert_array_equal(back.source_affine, grid.source_affine)
+    np.testing.assert_array_equal(back.affine, grid.affine)

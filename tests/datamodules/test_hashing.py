@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from datamodules.cases import Case
+from datamodules.formats.errors import DataError
+from datamodules.hashing import cache_key, digest_of, hash_case, hash_cases, seed_of
+
+
+def make_case(folder: Path, name: str, content: bytes, label: bytes = b"label", suffix=".nii") -> Case:
+    folder.mkdir(exist_ok=True)
+    image, mask = folder / f"{name}_0000{suffix}", folder / f"{name}{suffix}"
+    image.write_bytes(content)
+    mask.write_bytes(label)
+    return Case(name, name, (image,), mask)
+
+
+def test_the_hash_is_of_the_content_and_not_of_the_name(tmp_path):
+    case = make_case(tmp_path, "a", b"1")
+    assert hash_case(case) == hash_case(make_case(tmp_path / "other", "b", b"1"))
+    changed = [
+        make_case(tmp_path, "c", b"2"),
+        make_case(tmp_path, "d", b"1", label=b"another"),
+        make_case(tmp_path, "e", b"1", suffix=".nii.gz"),
+        Case("a", "a", case.images, case.label, volume_indices=(1,)),
+        Case("a", "a", case.images),
+    ]
+    assert len({hash_case(case), *map(hash_case, changed)}) == 6
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_all_cases(tmp_path, workers):
+    cases = [make_case(tmp_path, name, name.encode()) for name in "abc"]
+    assert hash_cases(cases, workers) == {case.id: hash_case(case) for case in cases}
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.nii"):
+        hash_case(Case("a", "a", (tmp_path / "gone.nii",)))
+
+
+def test_keys_digests_and_seeds():
+    assert cache_key("x", {"a": 1, "b": 2}) == cache_key("x", {"b": 2, "a": 1})
+    assert len({cache_key("x", {"a": 1}), cache_key("x", {"a": 2}), cache_key("y", {"a": 1})}) == 3
+    assert digest_of(["b", "a"]) == digest_of(["a", "b"]) != digest_of(["ab"])
+    assert seed_of("00000000000000ff" + "0" * 48) == 255
+    with pytest.raises(ValueError, match="JSON"):
+        cache_key("x", {"a": float("nan")})

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from datamodules.cases import Case
+from datamodules.formats.errors import DataError
+from datamodules.splits import split_cases
+
+
+def make_cases(groups: dict[str, int]) -> list[Case]:
+    return [
+        Case(f"{group}_{scan}", group, (Path(f"{group}_{scan}.nii.gz"),))
+        for group, scans in groups.items()
+        for scan in range(scans)
+    ]
+
+
+CASES = make_cases({f"p{i}": 1 + i % 3 for i in range(11)})
+
+
+def test_folds_part_the_cases():
+    folds = [split_cases(CASES, fold=fold, folds=4, seed=0) for fold in range(4)]
+    everything = {case.id for case in CASES}
+    assert sorted(id_ for split in folds for id_ in split.validation) == sorted(everything)
+    for split in folds:
+        assert set(split.train) | set(split.validation) == everything
+        assert not set(split.train) & set(split.validation)
+
+
+@pytest.mark.parametrize("fold", range(3))
+def test_a_group_is_never_parted(fold):
+    split = split_cases(CASES, fold=fold, folds=3, seed=5)
+    groups = {case.id: case.group for case in CASES}
+    assert not {groups[id_] for id_ in split.train} & {groups[id_] for id_ in split.validation}
+
+
+def test_folds_are_about_equal():
+    sizes = [len(split_cases(CASES, fold=fold, folds=4, seed=3).validation) for fold in range(4)]
+    assert max(sizes) - min(sizes) <= 3  # the largest group
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order():
+    split = split_cases(CASES, fold=0, folds=4, seed=0)
+    assert split == split_cases(list(reversed(CASES)), fold=0, folds=4, seed=0)
+    assert split != split_cases(CASES, fold=0, folds=4, seed=1)
+
+
+def test_the_split_stays_the_same_for_ever():
+    split = split_cases(make_cases({f"p{i}": 1 for i in range(6)}), fold=0, folds=3, seed=0)
+    assert split.to_dict() == {"train": ["p1_0", "p3_0", "p4_0", "p5_0"], "validation": ["p0_0", "p2_0"]}
+
+
+@pytest.mark.parametrize(("fold", "folds"), [(0, 1), (4, 4), (-1, 4)])
+def test_a_fold_that_does_not_exist_is_refused(fold, folds):
+    with pytest.raises(DataError, match=r"data\.fold"):
+        split_cases(CASES, fold=fold, folds=folds, seed=0)
+
+
+def test_more_folds_than_groups_are_refused():
+    with pytest.raises(DataError, match=r"1 group\(s\).*lower data.folds"):
+        split_cases(make_cases({"p": 5}), fold=0, folds=2, seed=0)

@@ -1,0 +1,102 @@
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pipeline.config.errors import UsageError
+from pipeline.config.function_cli import call_with_arguments
+
+calls = []
+
+
+def measure(
+    input: Path,
+    output: Path,
+    tile_batch: int = 2,
+    overlays: bool = False,
+    precision: Literal["auto", "fp32"] = "auto",
+    labels: dict[str, int | list[int]] | None = None,
+) -> int:
+    """Measure a folder.
+
+    It takes 100 % of the files.
+
+    Args:
+        input: Folder of scans.
+        output: Where results go.
+        tile_batch: Tiles at once, 50 % of memory.
+        overlays: Draw pictures.
+        precision: Arithmetic.
+        labels: Names and values.
+
+    Returns:
+        The exit code.
+
+    Examples:
+        pipeline measure --input scans --output results
+        pipeline measure --input scans --output results --overlays
+    """
+    calls.append((input, output, tile_batch, overlays, precision, labels))
+    return 3
+
+
+def run(*arguments):
+    calls.clear()
+    return call_with_arguments(measure, "measure", arguments)
+
+
+def test_types_and_defaults_come_from_the_signature():
+    assert run("--input", "a b", "--output", "ö") == 3
+    assert calls == [(Path("a b"), Path("ö"), 2, False, "auto", None)]
+
+
+@pytest.mark.parametrize("option", ["--tile-batch", "--tile_batch"])
+def test_hyphens_and_underscores(option):
+    run(
+        "--input",
+        "a",
+        "--output",
+        "b",
+        option,
+        "4",
+        "--overlays",
+        "--precision=fp32",
+        "--labels",
+        "{x: [1, 2]}",
+    )
+    assert calls == [(Path("a"), Path("b"), 4, True, "fp32", {"x": [1, 2]})]
+
+
+REFUSED = {
+    "--input a": r"required: (--)?output",
+    "--input a --output b --overlay": "unknown option '--overlay'; the nearest is '--overlays'",
+    "--input a --output b --tile-batch many": "--tile-batch: expected int, found many",
+    "--input a --output b --precision fp31": "--precision: expected 'auto' or 'fp32', found fp31",
+    "--input a --output b --labels {a:x}": "--labels: expected dict",
+    "--input a --output b c": "unrecognized arguments: c",
+    "--input a --output": "--output: expected one argument",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_f34_options_that_cannot_be_are_one_line(arguments):
+    with pytest.raises(UsageError, match=REFUSED[arguments]) as refused:
+        run(*arguments.split())
+    assert "\n" not in str(refused.value)
+    assert not calls
+
+
+def test_f34_key_given_twice_in_a_value():
+    with pytest.raises(UsageError, match="--labels: expected dict"):
+        run("--input", "a", "--output", "b", "--labels", "{x: 1, x: 2}")
+
+
+def test_help_has_description_options_and_examples(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--help")
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "It takes 100 % of the files." in shown
+    assert "--precision auto|fp32" in shown
+    assert "Tiles at once, 50 % of memory. (default: 2)" in shown
+    assert shown.rstrip().endswith("  pipeline measure --input scans --output results --overlays")

@@ -1,0 +1,111 @@
+"""One case after another through a real model folder."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from networks.unet import UNet
+from pipeline.inference.predictor import PredictionSettings, SegmentationPredictor, network_margin
+from pipeline.model_folder import load_model_folder
+
+CPU = torch.device("cpu")
+
+
+class Hungry(UNet):
+    """A network that has room for one tile only."""
+
+    room = 1
+
+    def forward(self, image):
+        if len(image) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        return super().forward(image)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, make_model):
+    return make_model(tmp_path_factory.mktemp("models") / "model")
+
+
+@pytest.fixture
+def image():
+    return torch.randn(1, 20, 12, 9, generator=torch.Generator().manual_seed(0))
+
+
+def predictor(folder, **settings):
+    return SegmentationPredictor(load_model_folder(folder), CPU, PredictionSettings(**settings))
+
+
+def test_logits_do_not_depend_on_the_tile_batch(folder, image):
+    one = predictor(folder)
+    logits = one.logits(image)
+    assert logits.shape == (2, 20, 12, 9)
+    one.tile_batch = 5
+    torch.testing.assert_close(one.logits(image), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_mirroring_takes_the_axes_of_the_model(tmp_path, make_model, image):
+    folder = make_model(tmp_path / "m", inference={"mirror_axes": [0]})
+    assert predictor(folder).mirror_axes == ()
+    one = predictor(folder, mirror=True)
+    assert one.mirror_axes == (0,)
+    torch.testing.assert_close(one.logits(image.flip(1)).flip(1), one.logits(image), rtol=1e-4, atol=1e-5)
+
+
+def test_everything_that_changes_the_outputs_is_in_the_settings(folder):
+    base = predictor(folder).outcome_settings()
+    assert base["precision"] == "float32"
+    for change in (
+        {"overlap": 0.1},
+        {"mirror": True},
+        {"precision": "bf16"},
+        {"volume": 1},
+        {"strict": True},
+    ):
+        assert predictor(folder, **change).outcome_settings() != base
+
+
+def test_f29_the_tile_batch_is_halved_once(folder, image, caplog):
+    model = load_model_folder(folder)
+    expected = predictor(folder).logits(image)
+    network = Hungry(**model.network.init_args).eval()
+    network.load_state_dict(model.network.state_dict())
+    one = SegmentationPredictor(dataclasses.replace(model, network=network), CPU, PredictionSettings())
+    torch.testing.assert_close(one.logits(image), expected, rtol=1e-4, atol=1e-5)
+    assert one.tile_batch == 1
+    assert "tile batch 1" in caplog.text
+    network.room = 0
+    with pytest.raises(MemoryError, match="MiB"):
+        one.logits(image)
+    one.tile_batch = 4
+    with pytest.raises(MemoryError, match="tile batch 2 too"):
+        one.logits(image)
+
+
+def test_other_errors_of_the_network_are_not_taken_for_a_lack_of_memory(folder):
+    with pytest.raises(RuntimeError, match="channels"):
+        predictor(folder).logits(torch.zeros(3, 8, 8, 8))
+
+
+def test_logits_that_are_not_finite_are_refused(folder, image):
+    with pytest.raises(FloatingPointError, match="fp32"):
+        predictor(folder).logits(image / 0)
+
+
+def test_an_unpadded_network_is_given_its_margin():
+    network = UNet(1, 2, spatial_dims=2, channels=[4, 8], padding="valid", downsampling="max", norm="none")
+    margin = network_margin(network, (28, 28), CPU)
+    assert margin == (8, 8)
+    assert network(torch.zeros(1, 1, 28, 28)).shape[2:] == (12, 12)
+
+
+def test_a_model_of_another_task_is_refused(tmp_path, make_model):
+    with pytest.raises(ValueError, match="pose"):
+        predictor(make_model(tmp_path / "m", task="pose"))
+
+
+@pytest.mark.parametrize("wrong", [{"overlap": 1.0}, {"overlap": -0.1}, {"volume": -1}])
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PredictionSettings(**wrong)

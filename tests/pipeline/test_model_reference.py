@@ -1,0 +1,71 @@
+import pytest
+
+from pipeline.model_reference import register_model, resolve_model
+from pipeline.tracking import store
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory) -> str:
+    uri = store.embedded_uri(tmp_path_factory.mktemp("models") / "mlruns")
+    store.open_client(uri)
+    return uri
+
+
+def _run(uri: str, end_ms: int, *, model: bool) -> tuple[str, object]:
+    client, experiment_id = store.open_experiment("models", uri)
+    info = client.create_run(experiment_id, start_time=1).info
+    client.set_terminated(info.run_id, end_time=end_ms)
+    folder = store.local_path(info.artifact_uri) / "model"
+    folder.mkdir(parents=True)
+    if model:
+        (folder / "model.json").write_text("{}")
+    return info.run_id, folder
+
+
+def test_a_folder_or_the_folder_around_it(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    assert resolve_model(str(tmp_path / "model")) == tmp_path / "model"
+    assert resolve_model(str(tmp_path)) == tmp_path / "model"
+
+
+def test_last_is_the_newest_run_that_has_a_model(uri, tmp_path):
+    with pytest.raises(store.StoreError, match="none of 0 runs has a model folder"):
+        resolve_model("last", str(tmp_path))
+    run_id, older = _run(uri, 10_000_000_000_000, model=True)
+    _, newest = _run(uri, 10_000_000_000_900, model=True)
+    _run(uri, 10_000_000_000_950, model=False)
+    assert resolve_model("last", uri) == newest
+    assert resolve_model(run_id, uri) == older
+
+
+def test_registered_models_by_version_and_alias(uri):
+    run_id, first = _run(uri, 5, model=True)
+    other_id, second = _run(uri, 6, model=True)
+    assert register_model(run_id, "liver", tracking_uri=uri) == "models:/liver/1"
+    assert register_model(other_id, "liver", alias="best", tracking_uri=uri) == "models:/liver@best"
+    assert resolve_model("models:/liver/1", uri) == first
+    assert resolve_model("models:/liver/2", uri) == second
+    assert resolve_model("models:/liver@best", uri) == second
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("0" * 32, "no run"),
+        ("models:/none@best", "no registered model"),
+        ("models:/none", "expected models:/name@alias"),
+        ("no such thing", "expected a model folder, an MLflow run id"),
+    ],
+)
+def test_unknown_references_say_what_is_expected(uri, reference, message):
+    with pytest.raises(store.StoreError, match=message):
+        resolve_model(reference, uri)
+
+
+def test_a_run_or_folder_without_a_model_is_named(uri, tmp_path):
+    run_id, _ = _run(uri, 7, model=False)
+    with pytest.raises(store.StoreError, match="may not have finished"):
+        resolve_model(run_id, uri)
+    with pytest.raises(store.StoreError, match=r"expected a model folder with model\.json"):
+        resolve_model(str(tmp_path), uri)

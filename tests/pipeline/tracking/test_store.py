@@ -1,0 +1,133 @@
+import json
+import os
+import shlex
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from pipeline.tracking import store
+from pipeline.tracking.logger import MlflowLogger
+
+
+def test_default_is_an_absolute_database_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert store.resolve_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+
+
+def test_argument_goes_before_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:1")
+    assert store.resolve_uri() == "http://localhost:1"
+    assert store.resolve_uri(str(tmp_path)) == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.chdir(tmp_path)
+    assert store.resolve_uri("sqlite:///other.db") == f"sqlite:///{tmp_path}/other.db"
+
+
+def test_work_folder_lies_beside_the_database(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert store.work_root(f"sqlite:///{tmp_path}/x/mlflow.db") == tmp_path / "x" / "work"
+    assert store.work_root("http://localhost:1") == tmp_path / "mlruns" / "work"
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%20b"])
+def test_paths_that_a_uri_cannot_carry_are_refused(tmp_path, name):
+    with pytest.raises(store.StoreError, match="may not hold"):
+        store.embedded_uri(tmp_path / name)
+
+
+def test_local_path():
+    assert store.local_path("file:///a%20b/c") == Path("/a b/c")
+    assert store.local_path("/a/b") == Path("/a/b")
+    assert store.local_path("mlflow-artifacts:/1/2") is None
+    assert store.local_path("s3://bucket/key") is None
+
+
+def test_passwords_do_not_reach_messages():
+    assert store.redact("https://me:secret@host/x") == "https://host/x"
+
+
+def test_unreachable_server_is_refused_at_the_start(free_port):
+    with pytest.raises(store.StoreError, match="does not answer.*Start the server"):
+        store.open_experiment("x", f"http://127.0.0.1:{free_port}")
+
+
+def test_experiment_is_made_once_with_artifacts_beside_the_database(embedded):
+    client, first = store.open_experiment("CT / spléen", embedded)
+    assert store.open_experiment("CT / spléen", embedded)[1] == first
+    location = store.local_path(client.get_experiment(first).artifact_location)
+    assert location == store.embedded_root(embedded) / "artifacts" / "CT-spléen"
+
+
+def test_deleted_experiment_is_refused(embedded):
+    client, number = store.open_experiment("deleted", embedded)
+    client.delete_experiment(number)
+    with pytest.raises(store.StoreError, match="deleted"):
+        store.open_experiment("deleted", embedded)
+
+
+def test_a_folder_with_spaces_and_accents_works(tmp_path):
+    uri = store.resolve_uri(str(tmp_path / "mes expériences"))
+    client, number = store.open_experiment("x", uri)
+    run = client.create_run(number)
+    folder = store.local_path(run.info.artifact_uri)
+    assert (tmp_path / "mes expériences" / "mlflow.db").is_file()
+    client.log_text(run.info.run_id, "text", "note.txt")
+    assert (folder / "note.txt").read_text() == "text"
+
+
+def test_open_command_is_quoted_and_absolute(tmp_path):
+    uri = store.resolve_uri(str(tmp_path / "a b"))
+    words = shlex.split(store.open_command(uri))
+    assert words[-5:] == ["ui", "--backend-store-uri", uri, "--port", "5000"]
+    assert store.open_command("http://host:5000").endswith("-m webbrowser http://host:5000")
+
+
+def test_telemetry_is_off(embedded):
+    store.open_client(embedded)
+    import mlflow.telemetry.utils
+
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert mlflow.telemetry.utils.is_telemetry_disabled()
+
+
+def _post(address: str, call: str, body: dict[str, object]) -> dict:
+    request = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/{call}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _get(address: str, place: str, **query: str) -> bytes:
+    with urllib.request.urlopen(f"{address}/{place}?{urllib.parse.urlencode(query)}", timeout=30) as answer:
+        return answer.read()
+
+
+def test_mlflow_server_shows_the_run_its_metrics_and_artifacts(embedded, tmp_path, free_port, mlflow_server):
+    logger = MlflowLogger(experiment="served", run_name="first", tracking_uri=embedded)
+    logger.log_hyperparams({"model": {"lr": 0.1}})
+    for step in range(3):
+        logger.log_metrics({"train/loss": 1.0 / (step + 1)}, step)
+    (logger.run_folder / "model").mkdir()
+    (logger.run_folder / "model" / "card.md").write_text("facts")
+    logger.finalize("success")
+
+    with mlflow_server(embedded, free_port, tmp_path) as address:
+        found = json.loads(_get(address, "api/2.0/mlflow/experiments/get-by-name", experiment_name="served"))
+        number = found["experiment"]["experiment_id"]
+        (run,) = _post(address, "runs/search", {"experiment_ids": [number]})["runs"]
+        assert run["info"]["status"] == "FINISHED"
+        assert run["info"]["run_name"] == "first"
+        assert run["data"]["params"] == [{"key": "model.lr", "value": "0.1"}]
+        query = {"run_id": logger.run_id, "metric_key": "train/loss"}
+        history = json.loads(_get(address, "api/2.0/mlflow/metrics/get-history", **query))["metrics"]
+        assert [point["value"] for point in history] == pytest.approx([1.0, 0.5, 1 / 3])
+        query = {"run_id": logger.run_id, "path": "model"}
+        files = json.loads(_get(address, "api/2.0/mlflow/artifacts/list", **query))["files"]
+        assert [item["path"] for item in files] == ["model/card.md"]
+        assert _get(address, "get-artifact", run_id=logger.run_id, path="model/card.md") == b"facts"
+        assert b"<html" in _get(address, "").lower()
