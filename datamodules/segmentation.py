@@ -24,7 +24,7 @@ from datamodules.sampling import CaseSampler, EpochSampler
 from datamodules.splits import Split, split_cases
 
 EMBEDDED_ROOT = Path("data") / "ct_phantom"
-EMBEDDED_CASES = 24
+EMBEDDED_CASES = 30
 
 
 @dataclass
@@ -113,7 +113,7 @@ class SegmentationData(DataModule):
         """Make the embedded data if it is absent, then preprocess what is not in the cache."""
         if self.embedded and not self.root.exists():
             make_phantom(self.root, cases=EMBEDDED_CASES, seed=0, workers=self.workers)
-        self.prepared = self._prepare()
+        self.prepared = self.prepared or self._prepare()
 
     def setup(self, stage: str) -> None:
         """Load what `prepare_data` left in the cache."""

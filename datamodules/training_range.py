@@ -12,7 +12,7 @@ from datamodules.geometry import to_canonical
 PERCENTILES = (0.5, 99.5)
 _MAX_VOXELS = 500_000  # a percentile of this many is exact enough
 _SPACING_FACTOR = 1.25  # beyond the spacings of training by more than this is new
-_INTENSITY_SHARE = 0.5  # beyond the limits of training by more than this share of their range is new
+_INTENSITY_SHARE = 0.25  # beyond the limits of training by more than this share of their range is new
 
 
 def intensity_limits(volume: Volume) -> tuple[tuple[float, float], ...]:

@@ -1,6 +1,5 @@
 """The last word on a training: its model folder, run on the validation cases' files as `predict` would."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +58,6 @@ def finish_segmentation(
         trainer: The trainer that was used.
         folder: The run's folder; `model/`, `validation/` and `pictures/` are made in it.
     """
-    (folder / "split.json").write_text(json.dumps(data.ready.split.to_dict(), indent=2) + "\n")
     description = _describe(task, data, trainer)
     save_model_folder(folder / "model", task.network, description)
     rows = _score(data, trainer, folder)

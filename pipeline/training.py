@@ -20,29 +20,14 @@ from pipeline.tracking.store import open_command
 
 log = logging.getLogger(__name__)
 
+_DRAWN = ("train/loss", "validation/")
+
 
 def _logger_of(trainer: Trainer) -> MlflowLogger:
     for logger in trainer.loggers:
         if isinstance(logger, MlflowLogger):
             return logger
     raise ValueError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
-
-
-def _record_start(logger: MlflowLogger, config_yaml: str, parameters: dict[str, object]) -> None:
-    logger.log_hyperparams(parameters)
-    folder = Path(logger.run_folder)
-    (folder / "config.yaml").write_text(config_yaml)
-    (folder / "environment.json").write_text(json.dumps(describe_environment(), indent=2) + "\n")
-
-
-def _add_callbacks(trainer: Trainer, task: SegmentationTask, folder: Path) -> None:
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    if task.ema_decay > 0:
-        callbacks.insert(0, WeightEMA(task.ema_decay))
-    callbacks[:0] = [TrainingProgress(), ValidationPacing()]
-    for callback in callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
-            callback.dirpath = str(folder / "checkpoints")
 
 
 def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: float) -> str:
@@ -87,20 +72,55 @@ def run_training(
     begun = time.monotonic()
     datamodule.seed = seed
     logger = _logger_of(trainer)
-    folder = Path(logger.run_folder)
-    if trainer.is_global_zero:
-        _record_start(logger, config_yaml, parameters)
-    _add_callbacks(trainer, task, folder)
-    trainer.fit(task, datamodule=datamodule)
-    if not trainer.is_global_zero:
-        return 0
     try:
-        result = finish_segmentation(task, datamodule, trainer, folder)
-        logger.log_metrics({f"final/{key}": value for key, value in result.metrics.items()}, trainer.global_step)
-        loss_curve_png(logger.history, folder / "pictures" / "curves.png")
-        logger.finalize("success")
+        if trainer.is_global_zero:
+            _record_start(logger, datamodule, config_yaml, parameters)
+            _place_checkpoints(trainer, logger.run_folder)
+        _add_callbacks(trainer, task)
+        trainer.fit(task, datamodule=datamodule)
+        if trainer.is_global_zero:
+            log.info(_finish(task, datamodule, trainer, logger, begun))
     except BaseException:
         logger.finalize("failed")
         raise
-    log.info(_summary(result, logger, folder, time.monotonic() - begun))
     return 0
+
+
+def _record_start(
+    logger: MlflowLogger, data: SegmentationData, config_yaml: str, parameters: dict[str, object]
+) -> None:
+    """Record what is known before the first step; what is wrong with the data is said here."""
+    logger.log_hyperparams(parameters)
+    folder = logger.run_folder
+    (folder / "config.yaml").write_text(config_yaml)
+    (folder / "environment.json").write_text(json.dumps(describe_environment(), indent=2) + "\n")
+    data.prepare_data()
+    logger.log_hyperparams({"data.digest": data.digest})
+    (folder / "split.json").write_text(json.dumps(data.ready.split.to_dict(), indent=2) + "\n")
+
+
+def _add_callbacks(trainer: Trainer, task: SegmentationTask) -> None:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    if task.ema_decay > 0:
+        callbacks.insert(0, WeightEMA(task.ema_decay))
+    callbacks[:0] = [TrainingProgress(), ValidationPacing()]
+
+
+def _place_checkpoints(trainer: Trainer, folder: Path) -> None:
+    """Keep checkpoints with the run; Lightning hands the first rank's folder on to the others."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str(folder / "checkpoints")
+
+
+def _finish(
+    task: SegmentationTask, data: SegmentationData, trainer: Trainer, logger: MlflowLogger, begun: float
+) -> str:
+    """Validate from files, complete the record, and return the summary."""
+    folder = logger.run_folder
+    result = finish_segmentation(task, data, trainer, folder)
+    logger.log_metrics({f"final/{key}": value for key, value in result.metrics.items()}, trainer.global_step)
+    curves = {key: curve for key, curve in logger.history.items() if key.startswith(_DRAWN)}
+    loss_curve_png(curves, folder / "pictures" / "curves.png")
+    logger.finalize("success")
+    return _summary(result, logger, folder, time.monotonic() - begun)

@@ -181,8 +181,6 @@ def _wrong_value(message: str, merged: Tree, sections: Tree) -> str | None:
     class_path = value.get("class_path") if isinstance(value, dict) else value
     if bases and isinstance(class_path, str):
         return _wrong_class(".".join(key), class_path, bases)
-    if isinstance(value, dict):
-        return None
     return f"{'.'.join(key)}: expected {schema.readable(annotation)}, found {value!r}"
 
 

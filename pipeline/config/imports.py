@@ -76,6 +76,6 @@ def restrict_imports(*, allow_custom_code: bool) -> None:
 def refusal_of_import(class_path: str) -> str:
     """Return what a refused class path is answered with."""
     return (
-        f"class path '{class_path}' is outside {', '.join(ALLOWED)}; "
-        "add --allow-custom-code if you trust the config to run it"
+        f"class path '{class_path}' is outside networks, datamodules, pipeline and those parts of "
+        "pytorch_lightning, torch and monai that run no files; if you trust it, add --allow-custom-code"
     )

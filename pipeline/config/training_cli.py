@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from jsonargparse.typing import NonNegativeInt
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
@@ -103,6 +103,9 @@ class TrainingCLI(LightningCLI):
             self.config = parser.parse_args(arguments)
         except (ArgumentError, TypeError, ValueError) as error:
             raise UsageError(self._explain(str(error), arguments)) from error
+        section = self.config.get("trainer")
+        if not isinstance(section, Namespace):
+            raise UsageError(f"trainer: expected keys such as max_epochs, found {section!r}")
 
     def _explain(self, message: str, arguments: Sequence[str]) -> str:
         if not self.files and "arguments are required" in message:

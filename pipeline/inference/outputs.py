@@ -3,9 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.cases import Case
@@ -13,11 +15,10 @@ from datamodules.formats import image, suffix_of, write_labels, write_scores
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
-from datamodules.geometry import to_canonical
+from datamodules.geometry import canonical_array, to_canonical
 from datamodules.grid import Grid
 from datamodules.labels import LabelSet
 from pipeline.inference.predictor import PredictionSettings
-from pipeline.overlays import overlay_png
 
 LABELS_NAME = "labels.json"
 PROBABILITIES = "probabilities"  # in folders of their own, so that no mask is taken for another case's
@@ -70,25 +71,22 @@ def write_outputs(
     indices = grid.restore_labels(logits, labels.overlapping)
     write_labels(folder / names.labels, labels.decode(indices), grid.source_affine)
     if names.overlay is not None and picture is not None:
-        (folder / OVERLAYS).mkdir(exist_ok=True)
-        drawn = to_canonical(
-            Volume(indices if labels.overlapping else indices[None], picture.affine, picture.path)
-        )
-        shown = to_canonical(picture)
-        masks = drawn.array if labels.overlapping else drawn.array[0]
-        path = folder / names.overlay
-        overlay_png(
-            shown.array,
-            masks,
-            path,
-            labels.names,
-            spacing_mm=shown.spacing_mm,
-            title=path.stem[:_TITLE_LENGTH],
-        )
+        _write_overlay(folder / names.overlay, labels, indices, picture)
     if names.probabilities is not None:
         (folder / PROBABILITIES).mkdir(exist_ok=True)
         scores = grid.restore_scores(_probabilities(logits, labels.overlapping), labels.overlapping)
         write_scores(folder / names.probabilities, scores.astype(np.float32, copy=False), grid.source_affine)
+
+
+def _write_overlay(path: Path, labels: LabelSet, indices: NDArray[Any], picture: Volume) -> None:
+    """Draw class indices [X, Y, Z], or masks [K, X, Y, Z], on the image that they belong to."""
+    from pipeline.overlays import overlay_png  # matplotlib is slow to import, and seldom wanted
+
+    path.parent.mkdir(exist_ok=True)
+    shown = to_canonical(picture)
+    drawn = canonical_array(indices, picture.affine)
+    title = path.stem[:_TITLE_LENGTH]
+    overlay_png(shown.array, drawn, path, labels.names, spacing_mm=shown.spacing_mm, title=title)
 
 
 def _probabilities(logits: Tensor, overlapping: bool) -> Tensor:

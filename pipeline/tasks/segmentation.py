@@ -6,13 +6,12 @@ from typing import Literal, cast
 import torch.distributed as dist
 from torch import Tensor
 
-from datamodules.labels import LabelSet
 from datamodules.patches import SegmentationBatch
 from datamodules.segmentation import SegmentationData
 from networks.base import Network
 from pipeline.inference.sliding import sliding_window
 from pipeline.losses import DiceCELoss
-from pipeline.metrics.overlap import overlap
+from pipeline.metrics.overlap import dice_per_class
 from pipeline.tasks.base import Task
 
 
@@ -76,7 +75,9 @@ class SegmentationTask(Task):
         logits = sliding_window(
             self.network, batch.image[0], self.data.patch_size, overlap=self.tile_overlap, device=self.device
         )
-        self.case_dice[batch.case_id[0]] = dice_by_name(logits, batch.label[0], self.data.labels)
+        labels = self.data.labels
+        predicted = logits > 0 if labels.overlapping else logits.argmax(0, keepdim=True)
+        self.case_dice[batch.case_id[0]] = dice_per_class(predicted, batch.label[0].cpu(), labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice of each structure and of all; a structure in no case counts nowhere."""
@@ -100,21 +101,3 @@ class SegmentationTask(Task):
         total = list(means.values())
         return means | {"dice": sum(total) / len(total) if total else 0.0}
 
-
-def dice_by_name(logits: Tensor, label: Tensor, labels: LabelSet) -> dict[str, float]:
-    """Return the Dice of each structure, without those that neither the answer nor the label holds.
-
-    Args:
-        logits: Logits [K, X, Y, Z].
-        label: Class indices [1, X, Y, Z], or masks [K, X, Y, Z] of overlapping structures.
-        labels: The structures.
-    """
-    found = (logits > 0 if labels.overlapping else logits.argmax(0)).cpu().numpy()
-    truth = label.cpu().numpy()
-    scores: dict[str, float] = {}
-    for index, name in zip(labels.foreground_indices, labels.names, strict=True):
-        masks = (found[index], truth[index] > 0) if labels.overlapping else (found == index, truth[0] == index)
-        dice = overlap(*masks).dice
-        if dice is not None:
-            scores[name] = dice
-    return scores

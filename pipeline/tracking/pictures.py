@@ -32,7 +32,7 @@ def loss_curve_png(history: Mapping[str, Curve], path: Path) -> None:
     panels = [(label, group) for label, group in (("loss", losses), ("score", others)) if group]
     figure = _figure(width=8.0, height=3.6 * len(panels))
     for index, (label, group) in enumerate(panels):
-        axes = figure.add_subplot(len(panels), 1, index + 1)
+        axes = figure.add_subplot(len(panels), 1, index + 1, sharex=figure.axes[0] if index else None)
         for name, points in group.items():
             _draw_curve(axes, name, points)
         axes.set_ylabel(label)

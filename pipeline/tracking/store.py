@@ -172,6 +172,8 @@ def _prepare_mlflow() -> None:
     os.environ["DO_NOT_TRACK"] = "true"
     # The outbox keeps and retries by itself; MLflow's own seven retries would hold a thread for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    for name in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    # What these report as errors and warnings is raised as well, and reported once by the outbox.
+    quiet = {"mlflow.store.db.utils": logging.CRITICAL, "urllib3.connectionpool": logging.ERROR}
+    for name, level in {"alembic": logging.WARNING, **quiet}.items():
+        logging.getLogger(name).setLevel(level)

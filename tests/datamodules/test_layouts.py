@@ -140,7 +140,7 @@ def test_a_missing_label_is_refused_and_a_spare_one_is_told(tmp_path, write_data
 def test_a_missing_folder_of_labels_is_refused(tmp_path, write_dataset):
     root = write_dataset(tmp_path, ["a"])
     (root / "labelsTr").rename(root / "labels")
-    with pytest.raises(DataError, match="labelsTr.*folder of labels"):
+    with pytest.raises(DataError, match=r"labelsTr.*folder of labels"):
         find_cases(root)
 
 

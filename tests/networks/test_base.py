@@ -51,7 +51,14 @@ def test_an_argument_that_json_cannot_hold_is_refused():
 
 @pytest.mark.parametrize(
     "class_path",
-    ["os.system", "torch.nn.Conv3d", "networks.base.Network", "networks.unet.nn.Identity", Doubled.__module__, None],
+    [
+        "os.system",
+        "torch.nn.Conv3d",
+        "networks.base.Network",
+        "networks.unet.nn.Identity",
+        Doubled.__module__,
+        None,
+    ],
 )
 def test_f33_a_class_path_that_is_no_network_is_refused(class_path):
     with pytest.raises(ValueError, match=r"networks\.unet\.UNet"):

@@ -13,7 +13,10 @@ def _seed():
 
 
 def test_he_init_keeps_the_scale_through_depth():
-    layers = [nn.Linear(1, 1), *(layer for _ in range(20) for layer in (nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()))]
+    layers = [
+        nn.Linear(1, 1),
+        *(layer for _ in range(20) for layer in (nn.Conv2d(64, 64, 3, padding=1), nn.ReLU())),
+    ]
     stack = nn.Sequential(*layers[1:])
     he_init(stack, negative_slope=0.0)
     # Circular padding would be exact; the borders of zeros cost some of the signal.

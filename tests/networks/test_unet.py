@@ -166,7 +166,14 @@ def test_the_number_of_heads():
 
 def test_an_unpadded_network_sees_only_what_its_output_depends_on():
     network = UNet(
-        1, 2, spatial_dims=2, channels=[4, 8], norm="none", padding="valid", downsampling="max", activation="relu"
+        1,
+        2,
+        spatial_dims=2,
+        channels=[4, 8],
+        norm="none",
+        padding="valid",
+        downsampling="max",
+        activation="relu",
     ).eval()
     image = torch.rand(1, 1, 24, 24, requires_grad=True)
     logits = network(image)

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import pickle
 
@@ -124,8 +125,6 @@ def test_f33_a_pickle_under_the_name_of_the_weights_is_refused(folder):
     (folder / "weights.safetensors").write_bytes(data)
     with pytest.raises(DataError, match="weights of SHA-256"):
         load_model_folder(folder)
-    import hashlib
-
     _edit(folder, weights_sha256=hashlib.sha256(data).hexdigest())
     with pytest.raises(DataError, match="expected a safetensors file"):
         load_model_folder(folder)
@@ -180,5 +179,5 @@ def test_missing_parts_are_named(folder, tmp_path):
     with pytest.raises(DataError, match="expected JSON"):
         load_model_folder(folder)
     (folder / "weights.safetensors").unlink()
-    with pytest.raises(DataError, match="weights.safetensors: expected a readable file"):
+    with pytest.raises(DataError, match=r"weights\.safetensors: expected a readable file"):
         load_model_folder(folder)

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from pipeline.model_reference import register_model, resolve_model
@@ -8,6 +10,9 @@ from pipeline.tracking import store
 def uri(tmp_path_factory) -> str:
     uri = store.embedded_uri(tmp_path_factory.mktemp("models") / "mlruns")
     store.open_client(uri)
+    root = store.embedded_root(uri)
+    (root / "empty").mkdir()
+    shutil.copy(root / "mlflow.db", root / "empty" / "mlflow.db")  # making a second one takes seconds
     return uri
 
 
@@ -29,9 +34,9 @@ def test_a_folder_or_the_folder_around_it(tmp_path):
     assert resolve_model(str(tmp_path)) == tmp_path / "model"
 
 
-def test_last_is_the_newest_run_that_has_a_model(uri, tmp_path):
+def test_last_is_the_newest_run_that_has_a_model(uri):
     with pytest.raises(store.StoreError, match="none of 0 runs has a model folder"):
-        resolve_model("last", str(tmp_path))
+        resolve_model("last", str(store.embedded_root(uri) / "empty"))
     run_id, older = _run(uri, 10_000_000_000_000, model=True)
     _, newest = _run(uri, 10_000_000_000_900, model=True)
     _run(uri, 10_000_000_000_950, model=False)

@@ -136,3 +136,19 @@ def test_real_microscopy(shared_data):
     for path in sorted((folder / "images").glob("*.png"))[:3]:
         assert read_volume(path).array.shape == (1, 512, 512, 1)
         assert set(np.unique(read_labels(folder / "masks" / path.name).array)) == {0, 255}
+
+
+def test_f01_a_png_without_its_last_chunk_is_refused(tmp_path):
+    path = save(tmp_path / "a.png", picture())
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(DataError, match="ends with IEND"):
+        read_volume(path)
+
+
+def test_f02_a_tiff_that_claims_33_channels_is_refused(tmp_path):
+    path = save(tmp_path / "a.tif", picture())
+    one_sample = bytes.fromhex("1501 0300 01000000 0100")  # SamplesPerPixel, SHORT, one value, 1
+    assert one_sample in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(one_sample, one_sample[:-2] + b"\x21\0"))
+    with pytest.raises(DataError, match="an image that decodes"):
+        read_volume(path)

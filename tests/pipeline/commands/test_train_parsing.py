@@ -10,12 +10,9 @@ from pipeline.config.files import shipped_names
 
 CUSTOM = """
 from networks.base import Network
-import torch
-
 class HomeMade(Network):
     def __init__(self, in_channels: int, out_channels: int, width: int = 4):
         super().__init__()
-        open("imported", "w").close()
 """
 
 
@@ -82,15 +79,29 @@ def test_f34_key_given_twice(capsys, folder):
     assert "key 'trainer.devices' is given twice, in lines 2 and 3" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("switch", "code"), [([], 2), (["--allow-custom-code"], 0)])
-def test_classes_of_the_current_folder_need_the_switch(folder, switch, code):
+def test_classes_of_the_current_folder_with_the_switch(folder):
     (folder / "home.py").write_text(CUSTOM)
-    command = [sys.executable, "-m", "pipeline.cli", "train", "--config", "unet_ct.yaml", "--print_config"]
-    # A process of its own: what may be imported is set once for a process, and -P keeps the folder off its path.
-    command[1:1] = ["-P"]
-    command += ["--model.network", "home.HomeMade", *switch]
+    # A process of its own: what may be imported is set once for a process. -P keeps the folder off its path.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pipeline.cli",
+        "train",
+        "--config",
+        "unet_ct.yaml",
+        "--print_config",
+    ]
+    command += ["--model.network", "home.HomeMade", "--allow-custom-code"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
-    assert ended.returncode == code, ended.stderr
-    assert ("home.HomeMade" in ended.stdout) == (code == 0)
-    assert ("--allow-custom-code" in ended.stderr) == (code == 2)
+    assert ended.returncode == 0, ended.stderr
+    assert yaml.safe_load(ended.stdout)["model"]["init_args"]["network"]["class_path"] == "home.HomeMade"
+
+
+def test_f33_classes_of_the_current_folder_without_the_switch(capsys, folder, monkeypatch):
+    (folder / "home.py").write_text(CUSTOM)
+    monkeypatch.syspath_prepend(folder)
+    assert main(["train", "--config", "unet_ct.yaml", "--model.network", "home.HomeMade"]) == 2
+    assert "--allow-custom-code" in capsys.readouterr().err
+    assert "home" not in sys.modules

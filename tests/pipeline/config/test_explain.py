@@ -75,6 +75,24 @@ def test_f34_wrong_type_names_key_type_and_value(parse, config, arguments):
     assert WRONG[arguments] in refusal(parse, "--config", config, *arguments.split())
 
 
+ODD = {
+    "trainer:": "trainer: expected keys such as max_epochs, found None",
+    "trainer: 3": "trainer: expected keys such as max_epochs, found 3",
+    "trainer: {max_epochs: {a: 1}}": "trainer.max_epochs: expected int or null, found {'a': 1}",
+    "trainer: {callbacks: 3}": "trainer.callbacks: expected",
+    "seed_everything: true": "seed_everything: expected int, found True",
+    "config: other.yaml": "unknown key 'config'",
+    "1: 2": "unknown key '1'",
+}
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_f34_odd_sections_are_refused(parse, config, text):
+    without_trainer = config.read_text().split("trainer:")[0]
+    config.write_text(f"{without_trainer}{text}\n")
+    assert ODD[text] in refusal(parse, "--config", config)
+
+
 def test_f34_wrong_type_in_a_file(parse, tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text(f"{TASK}, learning_rate: fast}}}}\n{DATA}")

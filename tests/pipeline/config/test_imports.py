@@ -54,7 +54,7 @@ def test_f33_other_packages_reached_through_ours_are_refused(parse, config):
         parse("--config", config, "--model.network", "pipeline.config.imports.importlib.import_module")
 
 
-@pytest.mark.parametrize("path", ["torch.nn.Linear", "monai.networks.nets.UNet"])
+@pytest.mark.parametrize("path", ["torch.nn.Linear", "monai.losses.DiceLoss"])
 def test_allowed_class_of_the_wrong_kind_is_refused(parse, config, path):
     with pytest.raises(UsageError, match=r"model\.network"):
         parse("--config", config, "--model.network", path)

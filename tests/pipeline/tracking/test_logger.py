@@ -12,6 +12,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
+from pipeline.model_reference import resolve_model
 from pipeline.tracking import store
 from pipeline.tracking.delivery import read_spool
 from pipeline.tracking.logger import LONGEST_HISTORY, MlflowLogger
@@ -187,6 +188,7 @@ def test_f23_an_outage_never_stops_training(
 ):
     caplog.set_level("INFO")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with mlflow_server(embedded, free_port, tmp_path / "server") as address:
         logger = MlflowLogger(experiment="outage", tracking_uri=address)
         assert logger.run_folder == tmp_path / "mlruns" / "work" / logger.run_id
@@ -195,6 +197,8 @@ def test_f23_an_outage_never_stops_training(
     # The server is gone in the middle of the run.
     (logger.run_folder / "pictures").mkdir()
     (logger.run_folder / "pictures" / "a.txt").write_text("picture")
+    (logger.run_folder / "model").mkdir()
+    (logger.run_folder / "model" / "model.json").write_text("{}")
     begun = time.monotonic()
     _fit(logger, Line())
     assert time.monotonic() - begun < 60  # seconds; a training held up by every retry would take minutes
@@ -205,7 +209,7 @@ def test_f23_an_outage_never_stops_training(
     assert sum(entry.get("key") == "train/loss" for entry in entries) == 6
     assert entries[-1]["value"] == "FINISHED"
 
-    with mlflow_server(embedded, free_port, tmp_path / "server"):
+    with mlflow_server(embedded, free_port, tmp_path / "server") as address:
         logger.finalize("success")
         client = logger.experiment
         run = client.get_run(logger.run_id)
@@ -213,5 +217,10 @@ def test_f23_an_outage_never_stops_training(
         assert run.data.params["width"] == "1"
         assert len(client.get_metric_history(logger.run_id, "train/loss")) == 6
         assert [item.path for item in client.list_artifacts(logger.run_id, "pictures")] == ["pictures/a.txt"]
+        # A model of a remote store is brought into the cache, and found there the second time.
+        fetched = resolve_model(logger.run_id, address)
+        assert (fetched / "model.json").read_text() == "{}"
+        assert fetched.is_relative_to(tmp_path / "cache")
+        assert resolve_model("last", address) == fetched
         assert "unsent.jsonl" not in [item.path for item in client.list_artifacts(logger.run_id)]
     assert not (logger.run_folder / "unsent.jsonl").exists()

@@ -49,7 +49,7 @@ def test_passwords_do_not_reach_messages():
 
 
 def test_unreachable_server_is_refused_at_the_start(free_port):
-    with pytest.raises(store.StoreError, match="does not answer.*Start the server"):
+    with pytest.raises(store.StoreError, match=r"does not answer.*Start the server"):
         store.open_experiment("x", f"http://127.0.0.1:{free_port}")
 
 

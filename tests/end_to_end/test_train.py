@@ -1,0 +1,102 @@
+import csv
+import json
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from pipeline.cli import main
+from pipeline.config.files import shipped_names
+from pipeline.tracking.store import embedded_uri, open_client
+
+SMALL_3D = ["--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]", "--data.patch_size", "[16,16,16]"]
+SMALL_2D = ["--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]", "--data.patch_size", "[32,32]"]
+
+
+def budget_for(config, volumes, slices):
+    """The data and the network's size that make a shipped config quick."""
+    return ["--data.root", str(slices), *SMALL_2D] if config == "unet_em.yaml" else ["--data.root", str(volumes), *SMALL_3D]
+
+
+@pytest.mark.parametrize("config", shipped_names())
+def test_every_shipped_config_trains_and_leaves_a_whole_run(config, train, volumes, slices):
+    folder = train(config, *budget_for(config, volumes, slices))
+    model = json.loads((folder / "model" / "model.json").read_text())
+    assert load_file(folder / "model" / "weights.safetensors")
+    assert 0.0 <= model["metrics"]["dice"] <= 1.0
+    assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]["patch_size"] == model["patch_size"]
+    split = json.loads((folder / "split.json").read_text())
+    assert len(split["train"]) + len(split["validation"]) == 6
+    scores = list(csv.DictReader((folder / "validation" / "scores.csv").open()))
+    assert {row["case"] for row in scores} == set(split["validation"])
+    assert (folder / "pictures" / "curves.png").stat().st_size > 1000
+    assert list((folder / "pictures").glob("best-1_*.png"))
+    assert json.loads((folder / "environment.json").read_text())
+
+
+def test_the_run_holds_parameters_metrics_and_an_end(train, work, volumes):
+    folder = train("unet_ct.yaml", "--data.root", str(volumes), *SMALL_3D)
+    run = open_client(embedded_uri(work / "mlruns")).get_run(folder.parent.name)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model.network.channels"] == "[4, 8, 8]"
+    assert run.data.params["data.digest"] == json.loads((folder / "model" / "model.json").read_text())["data_digest"]
+    assert {"train/loss_epoch", "validation/dice", "final/dice", "final/dice/liver"} <= set(run.data.metrics)
+
+
+def test_equal_seeds_give_equal_weights(train, volumes):
+    small = ["--data.root", str(volumes), *SMALL_3D]
+    first, again = train("unet_ct.yaml", *small), train("unet_ct.yaml", *small)
+    other = train("unet_ct.yaml", *small, "--seed_everything", "1")
+    weights = [json.loads((f / "model" / "model.json").read_text())["weights_sha256"] for f in (first, again, other)]
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+
+
+def test_overlapping_structures_train_with_one_channel_each(train, volumes, tmp_path):
+    root = tmp_path / "regions"
+    root.mkdir()
+    for name in ("imagesTr", "labelsTr"):
+        (root / name).symlink_to(volumes / name)
+    description = json.loads((volumes / "dataset.json").read_text())
+    description["labels"] = {"background": 0, "bone": [2, 3], "organs": [4, 5, 6], "inside": [1, 2, 4, 5, 6]}
+    (root / "dataset.json").write_text(json.dumps(description))
+    folder = train("unet_ct.yaml", "--data.root", str(root), *SMALL_3D)
+    model = json.loads((folder / "model" / "model.json").read_text())
+    assert model["labels"]["overlapping"]
+    assert {"dice/bone", "dice/organs", "dice/inside"} <= set(model["metrics"])
+
+
+def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
+    status = main(
+        ["train", "--config", "unet_ct.yaml", "--data.root", str(volumes), *SMALL_3D, "--data.workers", "0",
+         "--data.cache_dir", str(work / "cache"), "--trainer.max_epochs", "3", "--model.learning_rate", "1e30",
+         "--trainer.precision", "32-true", "--trainer.gradient_clip_val", "0"]
+    )  # fmt: skip
+    message = capfd.readouterr().err
+    assert status == 1
+    assert "the loss is" in message
+    assert "phantom_" in message
+    (run,) = open_client(embedded_uri(work / "mlruns")).search_runs(["1"])
+    assert run.info.status == "FAILED"
+
+
+def test_f06_voxels_that_are_no_numbers_are_refused_before_training(work, volumes, capfd, tmp_path):
+    import nibabel as nib
+    import numpy as np
+    import shutil
+
+    root = tmp_path / "data"
+    shutil.copytree(volumes, root)
+    path = sorted((root / "imagesTr").iterdir())[0]
+    image = nib.load(path)
+    values = image.get_fdata().astype(np.float32)
+    values[3, 3, 3] = np.nan
+    nib.save(nib.Nifti1Image(values, image.affine), path)
+    arguments = ["--data.root", str(root), *SMALL_3D, "--data.workers", "0", "--data.cache_dir", str(work / "cache")]
+    assert main(["train", "--config", "unet_ct.yaml", *arguments]) == 1
+    assert path.name in capfd.readouterr().err
+
+
+def test_without_data_a_config_says_what_is_missing(work, capfd):
+    assert main(["train", "--config", "unet_em.yaml"]) in (1, 2)
+    assert "--data.root" in capfd.readouterr().err
