@@ -60,6 +60,8 @@ class PreprocessingChoice:
             return tuple(ChannelIntensity(scheme) for scheme in schemes)
         statistics = foreground_statistics(training)
         return tuple(
-            ChannelIntensity("ct", s.lower, s.upper, s.mean, s.std) if scheme == "ct" else ChannelIntensity(scheme)
+            ChannelIntensity("ct", s.lower, s.upper, s.mean, s.std)
+            if scheme == "ct"
+            else ChannelIntensity(scheme)
             for scheme, s in zip(schemes, statistics, strict=True)
         )

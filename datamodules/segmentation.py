@@ -209,7 +209,11 @@ class SegmentationData(DataModule):
         return self._loader(dataset, CaseSampler(dataset), 1, workers=0)
 
     def _loader(
-        self, dataset: Any, sampler: Sampler[int], batch_size: int, workers: int | None = None  # noqa: ANN401
+        self,
+        dataset: Any,
+        sampler: Sampler[int],
+        batch_size: int,
+        workers: int | None = None,  # noqa: ANN401
     ) -> DataLoader[Any]:
         workers = self.workers if workers is None else workers
         return DataLoader(

@@ -68,7 +68,10 @@ def finish_segmentation(
     result = _result(summary)
     description.metrics.update(result.metrics)
     save_model_folder(
-        folder / "model", task.network, description, data=f"{len(data.ready.split.train)} cases of {data.root.name}"
+        folder / "model",
+        task.network,
+        description,
+        data=f"{len(data.ready.split.train)} cases of {data.root.name}",
     )
     draw_cases(data, rows, folder)
     return result

@@ -1,5 +1,6 @@
 """One progress line for a whole training, with the time left."""
 
+import math
 import sys
 import time
 from datetime import timedelta
@@ -37,7 +38,12 @@ class ValidationPacing(Callback):
         self.wanted = trainer.limit_val_batches
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int  # noqa: ANN401
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,  # noqa: ANN401
     ) -> None:
         """Decide before Lightning asks whether this batch ends with a validation."""
         assert isinstance(pl_module, Task) and self.wanted is not None
@@ -46,7 +52,8 @@ class ValidationPacing(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait for the next part."""
         assert isinstance(pl_module, Task)
-        self.due_at = pl_module.fraction + 1.0 / self.parts
+        parts_done = math.floor(pl_module.fraction * self.parts + 1e-9)
+        self.due_at = (parts_done + 1) / self.parts
 
 
 class TrainingProgress(Callback):
@@ -64,7 +71,12 @@ class TrainingProgress(Callback):
             self.bar = tqdm(total=100, bar_format=layout, postfix=["starting"], leave=True)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int  # noqa: ANN401
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,  # noqa: ANN401
     ) -> None:
         """Redraw the line when it is due."""
         now = time.monotonic()
@@ -90,7 +102,10 @@ class TrainingProgress(Callback):
         assert self.bar is not None and isinstance(module, Task)
         fraction = module.fraction
         left = elapsed * (1 - fraction) / fraction if fraction > 0 else float("nan")
-        parts = [f"{clock(elapsed)} gone, {clock(left) if fraction > 0 else '?'} left", f"step {trainer.global_step}"]
+        parts = [
+            f"{clock(elapsed)} gone, {clock(left) if fraction > 0 else '?'} left",
+            f"step {trainer.global_step}",
+        ]
         wanted = {"train/loss_step": "loss", "validation/dice": "validation Dice"}
         metrics = trainer.callback_metrics
         parts += [f"{name} {float(metrics[key]):.3f}" for key, name in wanted.items() if key in metrics]

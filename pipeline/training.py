@@ -27,7 +27,9 @@ def _logger_of(trainer: Trainer) -> MlflowLogger:
     for logger in trainer.loggers:
         if isinstance(logger, MlflowLogger):
             return logger
-    raise ValueError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
+    raise ValueError(
+        "trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out"
+    )
 
 
 def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: float) -> str:

@@ -34,6 +34,10 @@ def evaluate(
     Raises:
         DataError: If a folder holds no volumes or the structures cannot be found out.
         UsageError: If the options cannot be meant.
+
+    Examples:
+        pipeline evaluate --input masks --reference labelsTs --output scores
+        pipeline evaluate --input masks --reference truth --output scores --labels '{membrane: 0, cell: 255}'
     """
     from pipeline.evaluation_run import run_evaluation
 

@@ -100,4 +100,3 @@ class SegmentationTask(Task):
         # With nothing to score the monitor is 0 and not NaN, which would stop every comparison with it.
         total = list(means.values())
         return means | {"dice": sum(total) / len(total) if total else 0.0}
-

@@ -43,7 +43,16 @@ def train(work):
 
     def run(config, *arguments, steps=2):
         # Without a time limit the learning rate follows the steps alone, and runs can be compared.
-        budget = ["--trainer.max_time", "null", "--trainer.max_epochs", "2", "--data.steps_per_epoch", str(steps), "--data.workers", "0"]
+        budget = [
+            "--trainer.max_time",
+            "null",
+            "--trainer.max_epochs",
+            "2",
+            "--data.steps_per_epoch",
+            str(steps),
+            "--data.workers",
+            "0",
+        ]
         cache = ["--data.cache_dir", str(work / "cache")]
         before = set(work.glob("mlruns/artifacts/*/*/artifacts"))
         assert main(["train", "--config", config, *budget, *cache, *arguments]) == 0

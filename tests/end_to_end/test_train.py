@@ -9,13 +9,31 @@ from pipeline.cli import main
 from pipeline.config.files import shipped_names
 from pipeline.tracking.store import embedded_uri, open_client
 
-SMALL_3D = ["--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]", "--data.patch_size", "[16,16,16]"]
-SMALL_2D = ["--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]", "--data.patch_size", "[32,32]"]
+SMALL_3D = [
+    "--model.network.channels",
+    "[4,8,8]",
+    "--model.network.strides",
+    "[1,2,2]",
+    "--data.patch_size",
+    "[16,16,16]",
+]
+SMALL_2D = [
+    "--model.network.channels",
+    "[4,8,8]",
+    "--model.network.strides",
+    "[1,2,2]",
+    "--data.patch_size",
+    "[32,32]",
+]
 
 
 def budget_for(config, volumes, slices):
     """The data and the network's size that make a shipped config quick."""
-    return ["--data.root", str(slices), *SMALL_2D] if config == "unet_em.yaml" else ["--data.root", str(volumes), *SMALL_3D]
+    return (
+        ["--data.root", str(slices), *SMALL_2D]
+        if config == "unet_em.yaml"
+        else ["--data.root", str(volumes), *SMALL_3D]
+    )
 
 
 @pytest.mark.parametrize("config", shipped_names())
@@ -24,7 +42,10 @@ def test_every_shipped_config_trains_and_leaves_a_whole_run(config, train, volum
     model = json.loads((folder / "model" / "model.json").read_text())
     assert load_file(folder / "model" / "weights.safetensors")
     assert 0.0 <= model["metrics"]["dice"] <= 1.0
-    assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]["patch_size"] == model["patch_size"]
+    assert (
+        yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]["patch_size"]
+        == model["patch_size"]
+    )
     split = json.loads((folder / "split.json").read_text())
     assert len(split["train"]) + len(split["validation"]) == 6
     scores = list(csv.DictReader((folder / "validation" / "scores.csv").open()))
@@ -39,7 +60,10 @@ def test_the_run_holds_parameters_metrics_and_an_end(train, work, volumes):
     run = open_client(embedded_uri(work / "mlruns")).get_run(folder.parent.name)
     assert run.info.status == "FINISHED"
     assert run.data.params["model.network.channels"] == "[4, 8, 8]"
-    assert run.data.params["data.digest"] == json.loads((folder / "model" / "model.json").read_text())["data_digest"]
+    assert (
+        run.data.params["data.digest"]
+        == json.loads((folder / "model" / "model.json").read_text())["data_digest"]
+    )
     assert {"train/loss_epoch", "validation/dice", "final/dice", "final/dice/liver"} <= set(run.data.metrics)
 
 
@@ -47,7 +71,9 @@ def test_equal_seeds_give_equal_weights(train, volumes):
     small = ["--data.root", str(volumes), *SMALL_3D]
     first, again = train("unet_ct.yaml", *small), train("unet_ct.yaml", *small)
     other = train("unet_ct.yaml", *small, "--seed_everything", "1")
-    weights = [json.loads((f / "model" / "model.json").read_text())["weights_sha256"] for f in (first, again, other)]
+    weights = [
+        json.loads((f / "model" / "model.json").read_text())["weights_sha256"] for f in (first, again, other)
+    ]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
 
@@ -92,7 +118,15 @@ def test_f06_voxels_that_are_no_numbers_are_refused_before_training(work, volume
     values = image.get_fdata().astype(np.float32)
     values[3, 3, 3] = np.nan
     nib.save(nib.Nifti1Image(values, image.affine), path)
-    arguments = ["--data.root", str(root), *SMALL_3D, "--data.workers", "0", "--data.cache_dir", str(work / "cache")]
+    arguments = [
+        "--data.root",
+        str(root),
+        *SMALL_3D,
+        "--data.workers",
+        "0",
+        "--data.cache_dir",
+        str(work / "cache"),
+    ]
     assert main(["train", "--config", "unet_ct.yaml", *arguments]) == 1
     assert path.name in capfd.readouterr().err
 

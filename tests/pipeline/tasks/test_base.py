@@ -1,0 +1,37 @@
+import pytest
+import torch
+from torch import nn
+
+from pipeline.tasks.base import Task, TrainingStopped
+
+
+class Linear(Task):
+    """The smallest task."""
+
+    def __init__(self, optimizer="adamw"):
+        super().__init__(lambda i, o: None, optimizer, 0.1, 0.01, 0.05)
+        self.network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+
+    def forward(self, image):
+        return self.network(image)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+def test_weight_decay_is_for_kernels_alone(name, kind):
+    task = Linear(name)
+    optimizer = task.configure_optimizers()
+    assert isinstance(optimizer, kind)
+    shrunk, kept = optimizer.param_groups
+    assert [tuple(p.shape) for p in shrunk["params"]] == [(2, 1, 3, 3)]
+    assert shrunk["weight_decay"] == 0.01
+    assert kept["weight_decay"] == 0.0
+    assert len(kept["params"]) == 3
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_f06_non_finite_loss_names_the_cases(value, monkeypatch):
+    task = Linear()
+    monkeypatch.setattr(Task, "trainer", type("Trainer", (), {"global_step": 7})())
+    task.refuse_non_finite(torch.tensor(1.0), ["fine"])
+    with pytest.raises(TrainingStopped, match="step 7.*case_a, case_b"):
+        task.refuse_non_finite(torch.tensor(value), ["case_a", "case_b"])
