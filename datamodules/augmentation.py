@@ -85,23 +85,15 @@ class VolumeAugmenter:
         self.intensity = Compose(
             [
                 RandGaussianNoise(prob=s.noise_p, std=s.noise_std, sample_std=True),
-                RandGaussianSmooth(
-                    s.blur_sigma_px, s.blur_sigma_px, s.blur_sigma_px, prob=s.blur_p, approx="erf"
-                ),
+                RandGaussianSmooth(s.blur_sigma_px, s.blur_sigma_px, s.blur_sigma_px, prob=s.blur_p, approx="erf"),
                 RandScaleIntensity(factors=0.25, prob=s.brightness_p, channel_wise=True),
-                RandScaleIntensityFixedMean(
-                    prob=s.contrast_p, factors=0.25, fixed_mean=True, preserve_range=True
-                ),
+                RandScaleIntensityFixedMean(prob=s.contrast_p, factors=0.25, fixed_mean=True, preserve_range=True),
                 RandSimulateLowResolution(prob=s.low_resolution_p, zoom_range=(0.5, 1.0)),
-                RandAdjustContrast(
-                    prob=s.gamma_inverted_p, gamma=(0.7, 1.5), invert_image=True, retain_stats=True
-                ),
+                RandAdjustContrast(prob=s.gamma_inverted_p, gamma=(0.7, 1.5), invert_image=True, retain_stats=True),
                 RandAdjustContrast(prob=s.gamma_p, gamma=(0.7, 1.5), retain_stats=True),
             ]
         )
-        self.elastic = Rand3DElastic(
-            sigma_range=(5, 8), magnitude_range=(50, 150), prob=1.0, padding_mode="zeros"
-        )
+        self.elastic = Rand3DElastic(sigma_range=(5, 8), magnitude_range=(50, 150), prob=1.0, padding_mode="zeros")
 
     def draw_affine(self, rng: np.random.Generator) -> NDArray[np.float64] | None:
         """Draw the map [4, 4] from output to input voxels about the centre; None when nothing is to move."""

@@ -5,13 +5,13 @@ from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else the import asks the network for its version
 
-import albumentations as A  # noqa: E402, N812 -- the variable must be set first; A is the library's own name
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
+import albumentations as A
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
 
-from datamodules.augmentation import Augmentation  # noqa: E402
+from datamodules.augmentation import Augmentation
 
 # A square turned by 45 degrees reaches 1.41 times its edge.
 _REACH = 1.42

@@ -38,9 +38,7 @@ class PreparedCase:
     case_id: str
     folder: Path
 
-    def load(
-        self, mmap: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.unsignedinteger[Any]], Locations]:
+    def load(self, mmap: bool = True) -> tuple[NDArray[np.float32], NDArray[np.unsignedinteger[Any]], Locations]:
         """Open the case.
 
         Args:
@@ -92,9 +90,7 @@ class _Work:
         label = self._prepare_label(encoded, prepared.grid)
         rng = np.random.default_rng(seed)
         locations: dict[str, Any] = {
-            str(index): _sample(
-                label[index] if self.labels.overlapping else label == index, rng, self.class_locations
-            )
+            str(index): _sample(label[index] if self.labels.overlapping else label == index, rng, self.class_locations)
             for index in self.labels.foreground_indices
         }
         np.save(folder / "image.npy", prepared.image)
@@ -102,9 +98,7 @@ class _Work:
         np.savez(folder / "locations.npz", **locations)
         (folder / "grid.json").write_text(json.dumps(prepared.grid.to_dict()), encoding="utf-8")
 
-    def _prepare_label(
-        self, encoded: NDArray[np.unsignedinteger[Any]], grid: Grid
-    ) -> NDArray[np.unsignedinteger[Any]]:
+    def _prepare_label(self, encoded: NDArray[np.unsignedinteger[Any]], grid: Grid) -> NDArray[np.unsignedinteger[Any]]:
         if self.labels.overlapping:
             masks = [self.preprocessing.apply_labels(mask, grid, (0, 1)) for mask in encoded]
             return np.ascontiguousarray(np.stack(masks))
@@ -155,9 +149,7 @@ def prepare_cases(
     missing = [case for case in listing.cases if not folders[case.id].is_dir()]
     work = _Work(folders, preprocessing, listing.labels, class_locations, resample_labels)
     map_cases(work, missing, workers=workers, description="Preparing cases")
-    log.info(
-        "%d of %d cases were in the cache %s", len(listing.cases) - len(missing), len(listing.cases), folder
-    )
+    log.info("%d of %d cases were in the cache %s", len(listing.cases) - len(missing), len(listing.cases), folder)
     return {case_id: PreparedCase(case_id, path) for case_id, path in folders.items()}
 
 

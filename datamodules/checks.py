@@ -114,9 +114,7 @@ def read_pair(
     return image, check_pair(image, read_labels(case.label), labels, resample_labels=resample_labels)
 
 
-def warn_missing_classes(
-    counts: Mapping[str, Mapping[str, int]], split: Split, labels: LabelSet
-) -> list[str]:
+def warn_missing_classes(counts: Mapping[str, Mapping[str, int]], split: Split, labels: LabelSet) -> list[str]:
     """Warn of what a split cannot learn or cannot measure.
 
     Args:
@@ -134,9 +132,7 @@ def warn_missing_classes(
         if empty := [case_id for case_id in ids if not any(counts[case_id].values())]:
             warnings.append(f"empty masks in {len(empty)} {part} case(s): {', '.join(empty[:10])}")
         absent = [name for name in labels.names if not any(counts[case_id].get(name, 0) for case_id in ids)]
-        warnings += [
-            f"'{name}' is in none of the {len(ids)} {part} case(s): {effects[part]}" for name in absent
-        ]
+        warnings += [f"'{name}' is in none of the {len(ids)} {part} case(s): {effects[part]}" for name in absent]
     for warning in warnings:
         log.warning("%s", warning)
     return warnings

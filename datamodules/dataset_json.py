@@ -25,18 +25,14 @@ def read_description(path: Path) -> dict[str, Any]:
     for key in ("channel_names", "modality"):
         names = content.get(key, {})
         if not isinstance(names, dict) or set(names) != {str(channel) for channel in range(len(names))}:
-            raise DataError(
-                path, expected=f'`{key}` such as {{"0": "CT"}}', found=str(names), remedy="mend it"
-            )
+            raise DataError(path, expected=f'`{key}` such as {{"0": "CT"}}', found=str(names), remedy="mend it")
     return content
 
 
 def is_decathlon(root: Path, description: Mapping[str, Any]) -> bool:
     """Tell MSD's file list from that of nnU-Net v1, which lists names without their channel ending."""
     listed = description.get("training")
-    if not isinstance(listed, list) or not all(
-        isinstance(e, dict) and {"image", "label"} <= set(e) for e in listed
-    ):
+    if not isinstance(listed, list) or not all(isinstance(e, dict) and {"image", "label"} <= set(e) for e in listed):
         return False
     return any((root / str(entry["image"])).exists() for entry in listed)
 

@@ -163,9 +163,7 @@ def refuse_duplicates(root: Path, summaries: Iterable[CaseSummary]) -> None:
             doubled.append(f"{seen[summary.voxels]} and {summary.case_id}")
         seen[summary.voxels] = summary.case_id
     if doubled:
-        raise DataError(
-            root, "every image once", f"the same voxels in {', '.join(doubled)}", "remove one of each"
-        )
+        raise DataError(root, "every image once", f"the same voxels in {', '.join(doubled)}", "remove one of each")
 
 
 def _hash_voxels(array: NDArray[np.float32]) -> str:

@@ -43,9 +43,7 @@ def find_inputs(path: Path, channels: int) -> list[Case]:
 def _siblings(path: Path, channels: int) -> list[Path]:
     """Return a single input with the other channels that lie beside it."""
     if not path.exists():
-        raise DataError(
-            path, expected="a file or folder", found="nothing", remedy="check the path of the input"
-        )
+        raise DataError(path, expected="a file or folder", found="nothing", remedy="check the path of the input")
     if not is_volume_file(path):
         raise DataError(
             path,

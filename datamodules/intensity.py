@@ -49,9 +49,7 @@ class ChannelIntensity:
             return _standardise(values, mean, std)
         if self.scheme == "zscore":
             # sums in float64: a large volume with a large offset loses digits in float32
-            return _standardise(
-                values, float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-            )
+            return _standardise(values, float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64)))
         if self.scheme == "rescale":
             lowest = float(values.min())
             return _standardise(values, lowest, float(values.max()) - lowest)
@@ -69,9 +67,7 @@ class ChannelIntensity:
     def _training_statistics(self) -> tuple[float, float, float, float]:
         """Return lower, upper, mean and std, all present."""
         if self.lower is None or self.upper is None or self.mean is None or self.std is None:
-            raise ValueError(
-                'the intensity scheme "ct" needs lower, upper, mean and std of the training cases'
-            )
+            raise ValueError('the intensity scheme "ct" needs lower, upper, mean and std of the training cases')
         return self.lower, self.upper, self.mean, self.std
 
 

@@ -138,9 +138,7 @@ class LabelSet:
             structures = _parse(labels)
             values = [value for item in structures for value in item.values]
             overlapping = any(len(item.values) > 1 for item in structures) or len(set(values)) < len(values)
-            background = [item for item in structures if item.values == (0,)] or [
-                Structure("background", (0,))
-            ]
+            background = [item for item in structures if item.values == (0,)] or [Structure("background", (0,))]
             foreground = [item for item in structures if item.values != (0,)]
             ordered = foreground if overlapping else [*background, *foreground]
             return cls(tuple(ordered), overlapping, tuple(sorted((label_map or {}).items())))
@@ -164,9 +162,7 @@ class LabelSet:
             yield f"values must lie in 0..{MAX_VALUE}, got {values}"
         if "ignore" in names:
             yield "an 'ignore' label is not supported: map it to a declared value with `data.label_map`"
-        if not self.overlapping and (
-            values[:1] != [0] or len(set(values)) < len(values) or len(values) > len(names)
-        ):
+        if not self.overlapping and (values[:1] != [0] or len(set(values)) < len(values) or len(values) > len(names)):
             yield f"exclusive structures need one value each, the background's 0 first, got {values}"
         if self.overlapping and 0 in values:
             yield "value 0 is the background and belongs to no overlapping structure"
@@ -212,9 +208,7 @@ class LabelSet:
             return masks
         raise DataError(
             path or Path("labels"),
-            expected=f"one mask for each of {', '.join(self.names)}"
-            if self.overlapping
-            else "one 3-D label volume",
+            expected=f"one mask for each of {', '.join(self.names)}" if self.overlapping else "one 3-D label volume",
             found=f"{array.shape[0]} volumes",
             remedy="store exclusive structures as one volume of integers",
         )
@@ -222,9 +216,7 @@ class LabelSet:
 
 def _parse(labels: Mapping[str, Any]) -> list[Structure]:
     """Read both spellings; MSD's has values as keys and names as values."""
-    swapped = bool(labels) and all(
-        str(key).isdigit() and not str(name).isdigit() for key, name in labels.items()
-    )
+    swapped = bool(labels) and all(str(key).isdigit() and not str(name).isdigit() for key, name in labels.items())
     if swapped and all(isinstance(name, str) for name in labels.values()):
         return [Structure(name, (int(key),)) for key, name in labels.items()]
     return [Structure(str(name), _values(value)) for name, value in labels.items()]

@@ -28,9 +28,7 @@ __all__ = ["Case", "CaseList", "find_cases", "find_inputs", "read_image"]
 log = logging.getLogger(__name__)
 
 Declared = Mapping[str, int | list[int]]
-_LAYOUTS = (
-    "dataset.json + imagesTr/ + labelsTr/ (nnU-Net or Medical Segmentation Decathlon), or images/ + masks/"
-)
+_LAYOUTS = "dataset.json + imagesTr/ + labelsTr/ (nnU-Net or Medical Segmentation Decathlon), or images/ + masks/"
 
 
 def find_cases(
@@ -63,13 +61,9 @@ def find_cases(
         layout, cases = "images_masks", _paired_cases(root)
     else:
         found = ", ".join(sorted(path.name for path in root.iterdir())[:10]) or "an empty folder"
-        raise DataError(
-            root, expected=_LAYOUTS, found=found, remedy="check data.root, or rearrange the folder"
-        )
+        raise DataError(root, expected=_LAYOUTS, found=found, remedy="check data.root, or rearrange the folder")
     if not cases:
-        raise DataError(
-            root, expected="labelled cases", found="none", remedy=f"fill the folder as {_LAYOUTS}"
-        )
+        raise DataError(root, expected="labelled cases", found="none", remedy=f"fill the folder as {_LAYOUTS}")
     refuse_twins(root, [(case.id, case.images[0].name) for case in cases])
     return CaseList(
         root=root,
@@ -93,9 +87,7 @@ def _nnunet_cases(root: Path, description: Mapping[str, Any]) -> list[Case]:
     groups = group_channels(root / "imagesTr", files)
     wanted = list(range(len(declared_channels(description)) or 1))
     if wrong := [name for name in groups if sorted(groups[name]) != wanted]:
-        found = [
-            f"{name}: {', '.join(path.name for path in groups[name].values())}" for name in sorted(wrong)
-        ]
+        found = [f"{name}: {', '.join(path.name for path in groups[name].values())}" for name in sorted(wrong)]
         raise DataError(
             root / "imagesTr",
             expected=f"channels {', '.join(f'_{channel:04d}' for channel in wanted)} of every case",
@@ -140,9 +132,7 @@ def _paired_cases(root: Path) -> list[Case]:
     return _with_labels(images, root / "images", root / "masks")
 
 
-def _with_labels(
-    images: Mapping[str, tuple[Path, ...]], image_folder: Path, label_folder: Path
-) -> list[Case]:
+def _with_labels(images: Mapping[str, tuple[Path, ...]], image_folder: Path, label_folder: Path) -> list[Case]:
     """Join images with the labels of the same name."""
     if not label_folder.is_dir():
         raise DataError(label_folder, expected="a folder of labels", found="none", remedy="add it")
@@ -168,9 +158,7 @@ def _channel_names(description: Mapping[str, Any], cases: Sequence[Case]) -> tup
     count = len(cases[0].images)
     if count == 1:
         count = read_volume(cases[0].images[0]).array.shape[0]
-    return {1: ("image",), 3: ("red", "green", "blue")}.get(count) or tuple(
-        f"channel_{i}" for i in range(count)
-    )
+    return {1: ("image",), 3: ("red", "green", "blue")}.get(count) or tuple(f"channel_{i}" for i in range(count))
 
 
 def _labels(root: Path, labels: Mapping[str, Any] | None, label_map: Mapping[int, int] | None) -> LabelSet:

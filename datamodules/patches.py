@@ -80,9 +80,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor, str]]):
         self.seed = seed
         self.volume = VolumeAugmenter(augmentation, spacing_mm) if augmentation and not self.flat else None
         self.image = (
-            ImageAugmenter(augmentation, (self.patch[0], self.patch[1]))
-            if augmentation and self.flat
-            else None
+            ImageAugmenter(augmentation, (self.patch[0], self.patch[1])) if augmentation and self.flat else None
         )
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, str]:
@@ -102,7 +100,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor, str]]):
     def _case_of(self, number: int) -> str:
         turn, place = divmod(number, len(self.ids))
         order = np.random.default_rng((self.seed, turn, 1)).permutation(len(self.ids))
-        return self.ids[order[place]]
+        return self.ids[int(order[place])]
 
     def _centre(
         self, shape: Sequence[int], locations: Mapping[int, NDArray[np.integer]], rng: np.random.Generator

@@ -53,9 +53,7 @@ def make_phantom(
     """
     root = Path(root)
     if root.exists():
-        raise DataError(
-            root, "a folder that does not exist yet", "one that does", "remove it or name another"
-        )
+        raise DataError(root, "a folder that does not exist yet", "one that does", "remove it or name another")
     root.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:

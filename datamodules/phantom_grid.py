@@ -56,9 +56,7 @@ def _turn(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 def fine_points(grid: Grid, slab: slice, centre: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float32]]:
     """Return the coordinates in mm from the body's centre of the points within a slab's voxels."""
     extents = ((slab.start, slab.stop), (0, grid.shape[1]), (0, grid.shape[2]))
-    axes = [
-        ((np.arange(a * SUPERSAMPLING, b * SUPERSAMPLING) + 0.5) / SUPERSAMPLING - 0.5) for a, b in extents
-    ]
+    axes = [((np.arange(a * SUPERSAMPLING, b * SUPERSAMPLING) + 0.5) / SUPERSAMPLING - 0.5) for a, b in extents]
     i, j, k = np.ix_(*axes)
     points = []
     for row, origin in zip(grid.affine[:3], grid.affine[:3, 3] - centre, strict=True):

@@ -95,9 +95,7 @@ def _paint_ribs(canvas: Canvas, anatomy: Anatomy, wall: Array) -> None:
     index, offset = periodic(canvas.z + RIB_SLOPE * (canvas.y + depth) - lowest, anatomy.pitch_mm)
     angle = np.arctan2(np.abs(canvas.x) / anatomy.cage.half_width_mm, -canvas.y / depth)  # 0 at the back
     reach = np.minimum(1.5 + 0.25 * np.arange(RIBS), 2.5).astype(np.float32)
-    exists = (
-        (index >= 0) & (index < RIBS) & (canvas.z < anatomy.cage.shoulder_mm + 0.85 * anatomy.cage.dome_mm)
-    )
+    exists = (index >= 0) & (index < RIBS) & (canvas.z < anatomy.cage.shoulder_mm + 0.85 * anatomy.cage.dome_mm)
     exists &= (angle < reach[np.clip(index, 0, RIBS - 1)]) & (np.abs(canvas.x) > 20)
     across, along = RIB_HALF_MM
     section = (wall / across) ** 2 + (offset / along) ** 2

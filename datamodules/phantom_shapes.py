@@ -67,9 +67,7 @@ class Barrel:
         # The gradient's length turns the normalised radius into millimetres, so that a shell of
         # constant thickness stays constant where the barrel is flat, curved or closing.
         across = (u / (self.half_width_mm * scale)) ** 2 + (v / (self.half_depth_mm * scale)) ** 2
-        least = (
-            max(self.half_width_mm, self.half_depth_mm) ** -2
-        )  # of the gradient, and all that is on the axis
+        least = max(self.half_width_mm, self.half_depth_mm) ** -2  # of the gradient, and all that is on the axis
         along = (rho * rise / (self.dome_mm * scale**2)) ** 2
         return np.asarray((rho - 1) / np.sqrt(np.maximum(across / rho**2, least) + along), dtype=np.float32)
 

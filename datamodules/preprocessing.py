@@ -81,9 +81,7 @@ class Preprocessing:
         """
         if len(volume.array) != len(self.channels):
             found = f"{len(volume.array)}"
-            raise DataError(
-                volume.path, f"{len(self.channels)} channels", found, "give every channel of the case"
-            )
+            raise DataError(volume.path, f"{len(self.channels)} channels", found, "give every channel of the case")
         if not np.isfinite(volume.array).all():
             remedy = "mend the file, or replace them by `replace_nonfinite`"
             raise DataError(volume.path, "finite voxels", "NaN or infinity", remedy)

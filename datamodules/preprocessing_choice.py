@@ -50,18 +50,14 @@ class PreprocessingChoice:
         if self.spacing_mm == "median":
             x, y, z = np.median([summary.spacing_mm for summary in training], axis=0)
             return float(x), float(y), float(z)
-        return self.spacing_mm  # type: ignore[return-value]  # mypy does not narrow the literal away
+        return self.spacing_mm
 
     @staticmethod
-    def _intensities(
-        training: Sequence[CaseSummary], schemes: Sequence[Scheme]
-    ) -> tuple[ChannelIntensity, ...]:
+    def _intensities(training: Sequence[CaseSummary], schemes: Sequence[Scheme]) -> tuple[ChannelIntensity, ...]:
         if "ct" not in schemes:
             return tuple(ChannelIntensity(scheme) for scheme in schemes)
         statistics = foreground_statistics(training)
         return tuple(
-            ChannelIntensity("ct", s.lower, s.upper, s.mean, s.std)
-            if scheme == "ct"
-            else ChannelIntensity(scheme)
+            ChannelIntensity("ct", s.lower, s.upper, s.mean, s.std) if scheme == "ct" else ChannelIntensity(scheme)
             for scheme, s in zip(schemes, statistics, strict=True)
         )

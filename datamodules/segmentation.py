@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datamodules import fingerprint
 from datamodules.augmentation import Augmentation
@@ -210,10 +211,10 @@ class SegmentationData(DataModule):
 
     def _loader(
         self,
-        dataset: Any,
+        dataset: Dataset[tuple[Tensor, Tensor, str]],
         sampler: Sampler[int],
         batch_size: int,
-        workers: int | None = None,  # noqa: ANN401
+        workers: int | None = None,
     ) -> DataLoader[Any]:
         workers = self.workers if workers is None else workers
         return DataLoader(

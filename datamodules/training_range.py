@@ -55,13 +55,9 @@ def outside_training_range(volume: Volume, seen: Mapping[str, Any]) -> list[str]
         One sentence for each finding; none when the volume is like those of training.
     """
     findings = []
-    for axis, spacing, (low, high) in zip(
-        "XYZ", to_canonical(volume).spacing_mm, seen["spacing_mm"], strict=True
-    ):
+    for axis, spacing, (low, high) in zip("XYZ", to_canonical(volume).spacing_mm, seen["spacing_mm"], strict=True):
         if not low / _SPACING_FACTOR <= spacing <= high * _SPACING_FACTOR:
-            findings.append(
-                f"spacing of {spacing:.3g} mm along {axis}, in training {low:.3g} to {high:.3g} mm"
-            )
+            findings.append(f"spacing of {spacing:.3g} mm along {axis}, in training {low:.3g} to {high:.3g} mm")
     pairs = zip(intensity_limits(volume), seen["intensity"], strict=True)
     for channel, (limits, known) in enumerate(pairs):
         margin = _INTENSITY_SHARE * (known["high"][1] - known["low"][0])
@@ -69,7 +65,6 @@ def outside_training_range(volume: Volume, seen: Mapping[str, Any]) -> list[str]
             low, high = known[name]
             if not low - margin <= value <= high + margin:
                 findings.append(
-                    f"{name} intensities of channel {channel} at {value:.4g}, "
-                    f"in training {low:.4g} to {high:.4g}"
+                    f"{name} intensities of channel {channel} at {value:.4g}, in training {low:.4g} to {high:.4g}"
                 )
     return findings

@@ -98,9 +98,7 @@ def plan_levels(
         raise ValueError(f"strides: expected the first to be 1, found {steps[0]}")
     kernels = _per_axis(kernel_sizes or [3] * count, count, spatial_dims, "kernel_sizes")
     encoder = _per_level(convs, count, "convs_per_level")
-    decoder = _per_level(
-        encoder[:-1] if decoder_convs is None else decoder_convs, count - 1, "decoder_convs_per_level"
-    )
+    decoder = _per_level(encoder[:-1] if decoder_convs is None else decoder_convs, count - 1, "decoder_convs_per_level")
     return Levels(steps, kernels, encoder, decoder)
 
 
@@ -117,7 +115,5 @@ def _per_axis(values: PerLevel, count: int, dims: int, name: str) -> tuple[tuple
 def _per_level(value: int | Sequence[int], count: int, name: str) -> tuple[int, ...]:
     numbers = (value,) * count if isinstance(value, int) else tuple(value)
     if len(numbers) != count or min(numbers) < 1:
-        raise ValueError(
-            f"{name}: expected a positive number or one for each of {count} levels, found {value!r}"
-        )
+        raise ValueError(f"{name}: expected a positive number or one for each of {count} levels, found {value!r}")
     return numbers

@@ -145,16 +145,12 @@ def _encoder(
         pool = downsampling == "max" and max(step) > 1
         stride = (1,) * style.spatial_dims if pool else step
         widths_here = widths[level], widths[level + 1]
-        stage = make_level(
-            style, unit, *widths_here, levels.kernels[level], stride, levels.encoder_convs[level]
-        )
+        stage = make_level(style, unit, *widths_here, levels.kernels[level], stride, levels.encoder_convs[level])
         stages.append(nn.Sequential(MAX_POOL[style.spatial_dims](step), *stage) if pool else stage)
     return stages
 
 
-def _decoder(
-    style: Style, unit: Unit, levels: Levels, channels: Sequence[int]
-) -> tuple[nn.ModuleList, nn.ModuleList]:
+def _decoder(style: Style, unit: Unit, levels: Levels, channels: Sequence[int]) -> tuple[nn.ModuleList, nn.ModuleList]:
     """Make the transposed convolutions into each level but the coarsest, and the levels behind them."""
     ups, stages = nn.ModuleList(), nn.ModuleList()
     up_convolution = UP_CONVOLUTION[style.spatial_dims]
@@ -173,9 +169,7 @@ def _extra_heads(deep_supervision: bool | int, padding: Padding, levels: int) ->
     if not 0 <= count <= levels - 2:
         raise ValueError(f"deep_supervision: expected at most {levels - 2} coarser levels, found {count}")
     if count and padding == "valid":
-        raise ValueError(
-            "deep_supervision: expected padding 'same', as unpadded levels see different regions"
-        )
+        raise ValueError("deep_supervision: expected padding 'same', as unpadded levels see different regions")
     return count
 
 
@@ -187,8 +181,6 @@ def _check(style: Style, levels: Levels, downsampling: str) -> None:
     if downsampling not in ("strided", "max"):
         raise ValueError(f"downsampling: expected strided or max, found {downsampling!r}")
     if style.padding == "valid" and downsampling != "max":
-        raise ValueError(
-            "downsampling: expected max with padding 'valid', as cropped skips line up only there"
-        )
+        raise ValueError("downsampling: expected max with padding 'valid', as cropped skips line up only there")
     if style.padding == "same" and any(k % 2 == 0 for kernel in levels.kernels for k in kernel):
         raise ValueError(f"kernel_sizes: expected odd sizes with padding 'same', found {levels.kernels}")

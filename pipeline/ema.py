@@ -113,9 +113,7 @@ class WeightEMA(Callback):
         """Go on training with the optimiser's weights."""
         self._restore(pl_module)
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Give the network its own weights back where validation raised."""
         self._restore(pl_module)
 

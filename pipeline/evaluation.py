@@ -101,9 +101,7 @@ def scores_of_case(
     rows = []
     for channel, name in zip(labels.foreground_indices, labels.names, strict=True):
         box = _union(boxes[0][channel], boxes[1][channel], truth.shape[-3:])
-        masks = [
-            a[channel][box] != 0 if labels.overlapping else a[box] == channel for a in (predicted, truth)
-        ]
+        masks = [a[channel][box] != 0 if labels.overlapping else a[box] == channel for a in (predicted, truth)]
         counts = overlap(masks[0], masks[1])
         status = _status(counts)
         if status == "found":

@@ -76,9 +76,7 @@ def find_labels(
     return _labels_from_values(references, pairs)
 
 
-def score_pair(
-    pair: Pair, *, labels: LabelSet, tolerance_mm: float
-) -> tuple[CaseResult, list[StructureScore]]:
+def score_pair(pair: Pair, *, labels: LabelSet, tolerance_mm: float) -> tuple[CaseResult, list[StructureScore]]:
     """Read and score one case; whatever is wrong with its files marks it failed and stops no other."""
     start = time.perf_counter()
     try:
@@ -92,9 +90,7 @@ def score_pair(
 
 def _score(pair: Pair, labels: LabelSet, tolerance_mm: float) -> list[StructureScore]:
     if pair.prediction is None or pair.reference is None:
-        present, absent = (
-            ("reference", "prediction") if pair.prediction is None else ("prediction", "reference")
-        )
+        present, absent = ("reference", "prediction") if pair.prediction is None else ("prediction", "reference")
         path = pair.reference or pair.prediction or Path(pair.id)
         remedy = "predict the case, or give folders that hold the same cases"
         raise DataError(path, f"a {absent} of the same name", f"the {present} alone", remedy)
@@ -102,9 +98,7 @@ def _score(pair: Pair, labels: LabelSet, tolerance_mm: float) -> list[StructureS
     _check_geometry(prediction, reference)
     paths = (pair.prediction, pair.reference)
     arrays = (prediction.array, reference.array)
-    return scores_of_case(
-        *arrays, labels, reference.spacing_mm, case=pair.id, tolerance_mm=tolerance_mm, paths=paths
-    )
+    return scores_of_case(*arrays, labels, reference.spacing_mm, case=pair.id, tolerance_mm=tolerance_mm, paths=paths)
 
 
 def _check_geometry(prediction: Volume, reference: Volume) -> None:
@@ -125,9 +119,7 @@ def _by_name(path: Path) -> dict[str, Path]:
         raise DataError(path, "a folder of label volumes, or one file", "nothing", "check the path")
     files = list_volumes(path) if path.is_dir() else [path]
     if not files:
-        raise DataError(
-            path, "label volumes", "none", "give the folder that holds the label files themselves"
-        )
+        raise DataError(path, "label volumes", "none", "give the folder that holds the label files themselves")
     refuse_twins(path, [(strip_suffix(file), file.name) for file in files])
     return {same_name(strip_suffix(file)): file for file in files}
 

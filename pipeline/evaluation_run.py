@@ -72,15 +72,11 @@ def run_evaluation(
     log.info("%s\nwritten to %s: scores.csv, summary.json, report.json", format_table(summary), output)
     if failed:
         shown = ", ".join(failed[:10]) + (" ..." if len(failed) > 10 else "")
-        log.warning(
-            "%d of %d cases could not be scored and are in no mean: %s", len(failed), len(pairs), shown
-        )
+        log.warning("%d of %d cases could not be scored and are in no mean: %s", len(failed), len(pairs), shown)
     return report.exit_code
 
 
-def _refuse_wrong_usage(
-    predictions: Path, references: Path, output: Path, tolerance_mm: float, workers: int
-) -> None:
+def _refuse_wrong_usage(predictions: Path, references: Path, output: Path, tolerance_mm: float, workers: int) -> None:
     for name, path in (("--input", predictions), ("--reference", references)):
         folder = path if path.is_dir() else path.parent
         if output.resolve() == folder.resolve():

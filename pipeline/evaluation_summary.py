@@ -38,9 +38,7 @@ _COLUMNS = {
 _STATUSES: tuple[Status, ...] = ("found", "missed", "invented", "both_empty")
 
 
-def summarise(
-    rows: Sequence[StructureScore], *, tolerance_mm: float, seed: int = 0, failed: int = 0
-) -> dict[str, Any]:
+def summarise(rows: Sequence[StructureScore], *, tolerance_mm: float, seed: int = 0, failed: int = 0) -> dict[str, Any]:
     """Average the scores of all cases per structure, over structures, and the error rate.
 
     Args:

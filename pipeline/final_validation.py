@@ -47,9 +47,7 @@ class FinalResult:
     metrics: dict[str, float]
 
 
-def finish_segmentation(
-    task: SegmentationTask, data: SegmentationData, trainer: Trainer, folder: Path
-) -> FinalResult:
+def finish_segmentation(task: SegmentationTask, data: SegmentationData, trainer: Trainer, folder: Path) -> FinalResult:
     """Write model folder, predictions, scores and pictures of a finished training.
 
     Args:
@@ -120,9 +118,7 @@ def _result(summary: dict[str, Any]) -> FinalResult:
     # A monitor is never NaN: with nothing to score it is 0.
     total = summary["mean"]["dice"]["mean"] if summary["mean"]["dice"] else 0.0
     metrics = {"dice": total} | {f"dice/{name}": value for name, value in means.items()}
-    metrics |= {
-        key: value["mean"] for key, value in summary["mean"].items() if value is not None and key != "dice"
-    }
+    metrics |= {key: value["mean"] for key, value in summary["mean"].items() if value is not None and key != "dice"}
     if summary["error_rate"]:
         metrics["error_rate"] = summary["error_rate"]["mean"]
     return FinalResult(summary["cases"]["scored"], total, means, metrics)

@@ -105,9 +105,7 @@ def save_model_folder(
         FileExistsError: Something other than a model folder is in the way.
     """
     if folder.exists() and not (folder / DESCRIPTION).is_file() and any(folder.iterdir()):
-        raise FileExistsError(
-            f"{folder}: expected a model folder or nothing, found other files; choose another name"
-        )
+        raise FileExistsError(f"{folder}: expected a model folder or nothing, found other files; choose another name")
     weights = safetensors.torch.save({name: _plain(value) for name, value in network.state_dict().items()})
     description = dataclasses.replace(
         description,
@@ -151,9 +149,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
         network = build(description.network)
         network.load_state_dict(safetensors.torch.load(weights), strict=True)
     except SafetensorError as error:
-        raise DataError(
-            folder / WEIGHTS, "a safetensors file", str(error), "get the model folder again"
-        ) from error
+        raise DataError(folder / WEIGHTS, "a safetensors file", str(error), "get the model folder again") from error
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise DataError(
             folder / DESCRIPTION,
@@ -183,9 +179,7 @@ def parse_description(text: bytes, path: Path) -> ModelDescription:
         raise DataError(path, f"the fields {', '.join(fields)}", f"missing or unknown: {difference}", remedy)
     wrong = [name for name, value in content.items() if not isinstance(value, _type_of(name))]
     if wrong:
-        raise DataError(
-            path, "text, lists and objects as documented", f"wrong types in {', '.join(wrong)}", remedy
-        )
+        raise DataError(path, "text, lists and objects as documented", f"wrong types in {', '.join(wrong)}", remedy)
     return ModelDescription(**content)
 
 
@@ -213,9 +207,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(
-            path, "a readable file", error.strerror or str(error), "get the model folder again"
-        ) from error
+        raise DataError(path, "a readable file", error.strerror or str(error), "get the model folder again") from error
 
 
 def _plain(value: torch.Tensor) -> torch.Tensor:

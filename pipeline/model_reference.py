@@ -52,9 +52,7 @@ def resolve_model(reference: str, tracking_uri: str | None = None) -> Path:
     raise store.StoreError(f"'{reference}' names no model: expected {FORMS}")
 
 
-def register_model(
-    run_id: str, name: str, *, alias: str | None = None, tracking_uri: str | None = None
-) -> str:
+def register_model(run_id: str, name: str, *, alias: str | None = None, tracking_uri: str | None = None) -> str:
     """Make a run's model folder a version of a registered model.
 
     Args:
@@ -89,9 +87,7 @@ def _last(uri: str) -> Path:
         if _holds_model(client, run):
             log.info("the newest model is that of run %s (%s)", run.info.run_id, run.info.run_name)
             return _fetch(f"{run.info.artifact_uri}/{MODEL}", run.info.run_id, uri)
-    raise store.StoreError(
-        f"{store.redact(uri)}: none of {len(runs)} runs has a model folder; train one first"
-    )
+    raise store.StoreError(f"{store.redact(uri)}: none of {len(runs)} runs has a model folder; train one first")
 
 
 def _runs(client: "MlflowClient") -> Iterator["Run"]:
@@ -107,9 +103,7 @@ def _runs(client: "MlflowClient") -> Iterator["Run"]:
 def _holds_model(client: "MlflowClient", run: "Run") -> bool:
     if (root := store.local_path(run.info.artifact_uri)) is not None:
         return (root / MODEL / DESCRIPTION).is_file()
-    return any(
-        item.path == f"{MODEL}/{DESCRIPTION}" for item in client.list_artifacts(run.info.run_id, MODEL)
-    )
+    return any(item.path == f"{MODEL}/{DESCRIPTION}" for item in client.list_artifacts(run.info.run_id, MODEL))
 
 
 def _of_run(run_id: str, uri: str) -> Path:
@@ -132,11 +126,7 @@ def _registered(reference: str, uri: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        version = (
-            client.get_model_version_by_alias(name, alias)
-            if alias
-            else client.get_model_version(name, number)
-        )
+        version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
         source = client.get_model_version_download_uri(name, version.version)
     except MlflowException as error:
         raise store.StoreError(f"{store.redact(uri)}: no registered model {reference}: {error}") from error
@@ -147,9 +137,7 @@ def _fetch(source: str, label: str, uri: str) -> Path:
     """Return the folder behind an artifact URI, downloaded only when it is not on this machine."""
     if (folder := store.local_path(source)) is not None:
         if not (folder / DESCRIPTION).is_file():
-            raise store.StoreError(
-                f"{folder}: expected a model folder, found none; the run may not have finished"
-            )
+            raise store.StoreError(f"{folder}: expected a model folder, found none; the run may not have finished")
         return folder
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -161,9 +149,7 @@ def _fetch(source: str, label: str, uri: str) -> Path:
         try:
             # The description is small and holds the weights' hash: equal descriptions mean equal models.
             path = download_artifacts(f"{source}/{DESCRIPTION}", dst_path=temporary, tracking_uri=uri)
-            if (kept / DESCRIPTION).is_file() and (kept / DESCRIPTION).read_bytes() == Path(
-                path
-            ).read_bytes():
+            if (kept / DESCRIPTION).is_file() and (kept / DESCRIPTION).read_bytes() == Path(path).read_bytes():
                 return kept
             fetched = Path(download_artifacts(source, dst_path=temporary, tracking_uri=uri))
         except (MlflowException, OSError) as error:

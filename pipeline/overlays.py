@@ -148,8 +148,6 @@ def _legend(
     if compared:
         lines.append(Line2D([], [], color="black", linestyle="dashed", label="reference"))
     if lines:
-        legend = figure.legend(
-            handles=lines, loc="outside lower center", ncols=min(len(lines), 4), fontsize=8
-        )
+        legend = figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 4), fontsize=8)
         for text in legend.get_texts():
             text.set_parse_math(False)  # a name may hold dollar signs

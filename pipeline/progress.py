@@ -41,12 +41,13 @@ class ValidationPacing(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,  # noqa: ANN401
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Decide before Lightning asks whether this batch ends with a validation."""
-        assert isinstance(pl_module, Task) and self.wanted is not None
+        assert isinstance(pl_module, Task)
+        assert self.wanted is not None
         trainer.limit_val_batches = self.wanted if self.due_at <= pl_module.fraction < 1.0 else 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -67,16 +68,16 @@ class TrainingProgress(Callback):
         """Open the line on the first rank."""
         if trainer.is_global_zero:
             self.begun = time.monotonic()
-            layout = "training {percentage:3.0f}%|{bar:20}| {postfix[0]}"
-            self.bar = tqdm(total=100, bar_format=layout, postfix=["starting"], leave=True)
+            layout = "training {percentage:3.0f}%|{bar:20}| {desc}"
+            self.bar = tqdm(total=100, bar_format=layout, desc="starting")
 
     def on_train_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,  # noqa: ANN401
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Redraw the line when it is due."""
         now = time.monotonic()
@@ -99,7 +100,8 @@ class TrainingProgress(Callback):
             self.bar = None
 
     def _draw(self, trainer: Trainer, module: LightningModule, elapsed: float) -> None:
-        assert self.bar is not None and isinstance(module, Task)
+        assert self.bar is not None
+        assert isinstance(module, Task)
         fraction = module.fraction
         left = elapsed * (1 - fraction) / fraction if fraction > 0 else float("nan")
         parts = [
@@ -110,5 +112,4 @@ class TrainingProgress(Callback):
         metrics = trainer.callback_metrics
         parts += [f"{name} {float(metrics[key]):.3f}" for key, name in wanted.items() if key in metrics]
         self.bar.n = round(100 * fraction)
-        self.bar.postfix = [", ".join(parts)]
-        self.bar.refresh()
+        self.bar.set_description_str(", ".join(parts))

@@ -27,16 +27,15 @@ def _logger_of(trainer: Trainer) -> MlflowLogger:
     for logger in trainer.loggers:
         if isinstance(logger, MlflowLogger):
             return logger
-    raise ValueError(
-        "trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out"
-    )
+    raise ValueError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
 
 
 def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: float) -> str:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in result.dice.items())
     return "\n".join(
         [
-            f"Done in {clock(seconds)}. Mean validation Dice {result.mean_dice:.4f} over {result.cases} cases ({scores}).",
+            f"Done in {clock(seconds)}. Mean validation Dice {result.mean_dice:.4f} over {result.cases} cases",
+            f"  by structure  {scores}",
             f"  run           {logger.run_id}",
             f"  model folder  {folder / 'model'}",
             f"  pictures      {folder / 'pictures'}",
@@ -69,7 +68,7 @@ def run_training(
         The exit code.
 
     Raises:
-        TrainingStopped: The loss is no finite number.
+        TrainingError: The loss is no finite number.
     """
     begun = time.monotonic()
     datamodule.seed = seed

@@ -43,9 +43,7 @@ def is_type_checking(node: ast.AST) -> bool:
 def statements(node: ast.AST, *, at_import: bool) -> Iterator[ast.AST]:
     """All nodes below one; with at_import only those that run when the module is imported."""
     for child in ast.iter_child_nodes(node):
-        if at_import and (
-            isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or is_type_checking(child)
-        ):
+        if at_import and (isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or is_type_checking(child)):
             continue
         yield child
         yield from statements(child, at_import=at_import)

@@ -45,9 +45,7 @@ def read(path: Path, page: int | None = None) -> NDArray[Any]:
         remedy = f"choose one with --volume 0 to {len(pages) - 1}, or split the file"
         raise DataError(path, "one image", f"{len(pages)} pages", remedy)
     if page is not None and not 0 <= page < len(pages):
-        raise DataError(
-            path, f"--volume from 0 to {len(pages) - 1}", f"--volume {page}", "choose one that exists"
-        )
+        raise DataError(path, f"--volume from 0 to {len(pages) - 1}", f"--volume {page}", "choose one that exists")
     return _to_channels(pages[page or 0])
 
 

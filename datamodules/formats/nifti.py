@@ -23,9 +23,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _TRUNCATED = "fetch or export the file again: it was cut short or damaged"
 
 
-def read(
-    path: Path, *, strict: bool = False
-) -> tuple[NDArray[Any], NDArray[np.float64], tuple[float, float]]:
+def read(path: Path, *, strict: bool = False) -> tuple[NDArray[Any], NDArray[np.float64], tuple[float, float]]:
     """Read a NIfTI file whole: stored numbers, affine, and their scaling.
 
     Args:
@@ -60,9 +58,7 @@ def pick_volume(path: Path, array: NDArray[Any], index: int | None) -> NDArray[A
         found = f"shape {array.shape}: {volumes} volumes"
         raise DataError(path, "one 3-D volume", found, f"choose one with --volume 0 to {volumes - 1}")
     if index is not None and not 0 <= index < volumes:
-        raise DataError(
-            path, f"--volume from 0 to {volumes - 1}", f"--volume {index}", "choose one that exists"
-        )
+        raise DataError(path, f"--volume from 0 to {volumes - 1}", f"--volume {index}", "choose one that exists")
     return array.reshape((*array.shape[:3], volumes), order="F")[..., index or 0]
 
 
@@ -121,9 +117,7 @@ def _content(path: Path) -> bytes:
         return data
     if not is_gzip:
         found = f"bytes that begin with {data[:12]!r}"
-        raise DataError(
-            path, "a gzip stream", found, "rename it to .nii if it is not compressed, else fetch it again"
-        )
+        raise DataError(path, "a gzip stream", found, "rename it to .nii if it is not compressed, else fetch it again")
     try:
         return gzip.decompress(data)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -90,14 +90,10 @@ def parse_header(path: Path, data: bytes, *, strict: bool = False) -> Layout:
 
 def _load(path: Path, data: bytes) -> Any:  # noqa: ANN401 - nibabel's two header classes share no typed base
     """Return nibabel's header object if the magic numbers are those of NIfTI."""
-    size = next(
-        (n for n in _HEADERS for order in ("little", "big") if int.from_bytes(data[:4], order) == n), 0
-    )
+    size = next((n for n in _HEADERS for order in ("little", "big") if int.from_bytes(data[:4], order) == n), 0)
     if size == 0 or len(data) < size:
         found = f"{len(data)} bytes that begin with {data[:12]!r}"
-        raise DataError(
-            path, "a NIfTI header", found, "save the volume as NIfTI; the name alone does not make it one"
-        )
+        raise DataError(path, "a NIfTI header", found, "save the volume as NIfTI; the name alone does not make it one")
     header_class, magic = _HEADERS[size]
     header = header_class(data[:size], check=False)
     if bytes(header["magic"].item())[:3] != magic:
@@ -178,6 +174,4 @@ def _check_spacing(path: Path, spacing_mm: list[float], source: str) -> None:
     """Refuse a spacing that no scanner makes."""
     if not all(0 < size <= MAXIMUM_SPACING_MM for size in spacing_mm):
         found = f"{spacing_mm} mm in the {source}"
-        raise DataError(
-            path, f"spacing above 0 and at most {MAXIMUM_SPACING_MM:g} mm", found, "mend the spacing"
-        )
+        raise DataError(path, f"spacing above 0 and at most {MAXIMUM_SPACING_MM:g} mm", found, "mend the spacing")

@@ -77,9 +77,7 @@ def stack_channels(volumes: Sequence[Volume]) -> Volume:
     remedy = f"resample it onto the grid of {first.path}"
     for volume in volumes[1:]:
         if volume.shape != first.shape:
-            raise DataError(
-                volume.path, f"the shape {first.shape} of {first.path}", str(volume.shape), remedy
-            )
+            raise DataError(volume.path, f"the shape {first.shape} of {first.path}", str(volume.shape), remedy)
         difference = float(np.abs(volume.affine - first.affine).max())
         if not difference <= AFFINE_TOLERANCE:
             expected = f"the affine of {first.path} within {AFFINE_TOLERANCE}"

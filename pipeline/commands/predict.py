@@ -67,9 +67,7 @@ def predict(
     try:
         settings = PredictionSettings(overlap, mirror, probabilities, overlays, strict, precision, volume)
         chosen = pick_device(device)
-        predictor = SegmentationPredictor(
-            load_model_folder(resolve_model(model, tracking_uri)), chosen, settings
-        )
+        predictor = SegmentationPredictor(load_model_folder(resolve_model(model, tracking_uri)), chosen, settings)
     except ValueError as error:
         raise UsageError(str(error)) from error
     cases = find_inputs(input, predictor.channels)

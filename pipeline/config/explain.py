@@ -22,9 +22,7 @@ class _RefusalError(Exception):
     """The reason, once found."""
 
 
-def explain(
-    message: str, files: Mapping[str, Tree], arguments: Sequence[str], sections: Tree, defaults: Tree
-) -> str:
+def explain(message: str, files: Mapping[str, Tree], arguments: Sequence[str], sections: Tree, defaults: Tree) -> str:
     """Return one line that says what is wrong with a config.
 
     Args:

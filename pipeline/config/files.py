@@ -61,9 +61,7 @@ def resolve_config_arguments(arguments: Sequence[str]) -> tuple[list[str], list[
         if not equals:
             value = next(remaining, "")
         if not value:
-            raise UsageError(
-                f"{option}: expected a file or one of {', '.join(shipped_names())}, found nothing"
-            )
+            raise UsageError(f"{option}: expected a file or one of {', '.join(shipped_names())}, found nothing")
         found.append(find_config(value))
         resolved += ["--config", str(found[-1])]
     return resolved, found

@@ -31,9 +31,7 @@ def _with_subclasses(base: type) -> Iterator[type]:
 def known_classes(bases: list[type]) -> dict[str, type]:
     """Return the concrete classes that are loaded, by short name."""
     found = (cls for base in bases for cls in _with_subclasses(base))
-    return {
-        cls.__name__: cls for cls in found if not inspect.isabstract(cls) and not cls.__name__.startswith("_")
-    }
+    return {cls.__name__: cls for cls in found if not inspect.isabstract(cls) and not cls.__name__.startswith("_")}
 
 
 def find_class(class_path: str, bases: list[type]) -> type | None:

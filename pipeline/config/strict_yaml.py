@@ -59,9 +59,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
     if not isinstance(loaded, dict):
-        raise UsageError(
-            f"{path}: expected a mapping of sections such as 'model:', found {type(loaded).__name__}"
-        )
+        raise UsageError(f"{path}: expected a mapping of sections such as 'model:', found {type(loaded).__name__}")
     return loaded
 
 

@@ -29,9 +29,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device("cuda" if name == "gpu" else name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with the backend
-        raise ValueError(
-            f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try --device cpu"
-        ) from error
+        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try --device cpu") from error
     return device
 
 

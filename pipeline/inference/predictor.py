@@ -74,9 +74,7 @@ class SegmentationPredictor:
     def __init__(self, model: LoadedModel, device: torch.device, settings: PredictionSettings) -> None:
         description = model.description
         if description.task != "segmentation":
-            raise ValueError(
-                f"{model.folder}: expected a segmentation model, found one for {description.task}"
-            )
+            raise ValueError(f"{model.folder}: expected a segmentation model, found one for {description.task}")
         self.model, self.device, self.settings = model, device, settings
         self.labels = LabelSet.from_dict(description.labels)
         self.preprocessing = Preprocessing.from_dict(description.preprocessing)
@@ -136,9 +134,7 @@ class SegmentationPredictor:
             logits = self._slide_again(image, progress)
         # A sum is finite only if all of its terms are, and needs no second array.
         if not math.isfinite(logits.sum(dtype=torch.float64).item()):
-            raise FloatingPointError(
-                f"the network gave NaN or infinity in {self.precision}: try --precision fp32"
-            )
+            raise FloatingPointError(f"the network gave NaN or infinity in {self.precision}: try --precision fp32")
         return logits
 
     def _slide_again(self, image: Tensor, progress: Progress | None) -> Tensor:

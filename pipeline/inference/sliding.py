@@ -85,9 +85,7 @@ def output_margin(
         output = network(torch.zeros(1, channels, *tile, device=device))
     lacking = [length - found for length, found in zip(tile, output.shape[2:], strict=True)]
     if any(lack < 0 or lack % 2 for lack in lacking):
-        raise ValueError(
-            f"an output of {tuple(output.shape[2:])} has no middle place in a tile of {tuple(tile)}"
-        )
+        raise ValueError(f"an output of {tuple(output.shape[2:])} has no middle place in a tile of {tuple(tile)}")
     return tuple(lack // 2 for lack in lacking)
 
 
@@ -126,9 +124,7 @@ def _widened(tile: Tile, rim: Sequence[int]) -> tuple[slice, ...]:
 def _mirrored(network: Network, batch: Tensor, axes: Sequence[int], *, flat: bool) -> Tensor:
     """Return float32 logits [B, K, *tile] averaged over all mirrored copies of a batch [B, C, *tile]."""
     batch = batch.squeeze(-1) if flat else batch
-    flips = [
-        [axis + 2 for axis in flip] for n in range(len(axes) + 1) for flip in itertools.combinations(axes, n)
-    ]
+    flips = [[axis + 2 for axis in flip] for n in range(len(axes) + 1) for flip in itertools.combinations(axes, n)]
     total = torch.zeros((), device=batch.device)
     for flip in flips:
         # Not in place: the network may have handed out its input or a buffer of its own.

@@ -83,17 +83,13 @@ class TileGrid:
     overlap: float
 
     def __len__(self) -> int:
-        return math.prod(
-            len(tile_starts(*axis, self.overlap)) for axis in zip(self.shape, self.tile, strict=True)
-        )
+        return math.prod(len(tile_starts(*axis, self.overlap)) for axis in zip(self.shape, self.tile, strict=True))
 
     def __iter__(self) -> Iterator[Tile]:
         axes = []
         for size, length in zip(self.shape, self.tile, strict=True):
             starts = tile_starts(size, length, self.overlap)
             weights = normalised_axis_weights(size, length, starts)
-            axes.append(
-                [(slice(start, start + length), row) for start, row in zip(starts, weights, strict=True)]
-            )
+            axes.append([(slice(start, start + length), row) for start, row in zip(starts, weights, strict=True)])
         for corner in itertools.product(*axes):
             yield Tile(tuple(place for place, _ in corner), tuple(row for _, row in corner))

@@ -14,7 +14,7 @@ from networks.base import Network
 from pipeline import schedules
 
 
-class TrainingStopped(Exception):
+class TrainingError(Exception):
     """Training cannot go on; the message says why and what to look at."""
 
 
@@ -103,10 +103,10 @@ class Task(LightningModule, ABC):
         """Stop the training when the loss is not a number.
 
         Raises:
-            TrainingStopped: Names the cases of the batch.
+            TrainingError: Names the cases of the batch.
         """
         if not bool(torch.isfinite(loss)):
-            raise TrainingStopped(
+            raise TrainingError(
                 f"step {self.trainer.global_step}: the loss is {loss.item()}, expected a finite number; the batch "
                 f"held the cases {', '.join(case_ids)}. Look at their images for extreme values, or lower "
                 "model.learning_rate."

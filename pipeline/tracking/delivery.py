@@ -20,9 +20,7 @@ def send_entries(client: "MlflowClient", run_id: str, entries: Sequence[Entry]) 
     """Send metrics, parameters and the final status of one run; sending them twice does no harm."""
     from mlflow.entities import Metric, Param
 
-    metrics = [
-        Metric(e["key"], e["value"], e["time_ms"], e["step"]) for e in entries if e["kind"] == "metric"
-    ]
+    metrics = [Metric(e["key"], e["value"], e["time_ms"], e["step"]) for e in entries if e["kind"] == "metric"]
     params = [Param(e["key"], e["value"]) for e in entries if e["kind"] == "param"]
     if metrics:
         client.log_batch(run_id, metrics=metrics)

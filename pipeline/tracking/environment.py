@@ -17,9 +17,7 @@ DISTRIBUTION = "segpose-pipeline"
 
 def describe_environment() -> dict[str, Any]:
     """Return packages, Python, platform, processor, devices and the source's git revision, JSON-able."""
-    packages = {
-        d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]
-    }
+    packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
     return {
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
         "python": platform.python_version(),
@@ -37,9 +35,7 @@ def package_versions() -> dict[str, str]:
     try:
         required = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
-        log.warning(
-            "%s is not installed as a package; the versions of its parts are not recorded", DISTRIBUTION
-        )
+        log.warning("%s is not installed as a package; the versions of its parts are not recorded", DISTRIBUTION)
         return versions
     names = [re.split(r"[^\w.-]", item, maxsplit=1)[0] for item in required if "extra ==" not in item]
     for name in [DISTRIBUTION, *sorted(names)]:

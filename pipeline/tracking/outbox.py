@@ -71,9 +71,7 @@ class Outbox:
             enough = self._failed_attempts + 2
             self._changed.notify_all()
             try:
-                self._changed.wait_for(
-                    lambda: not self._pending or self._failed_attempts >= enough, timeout_s
-                )
+                self._changed.wait_for(lambda: not self._pending or self._failed_attempts >= enough, timeout_s)
                 if self._pending:
                     self._write_spool()
                 return not self._pending
@@ -111,8 +109,7 @@ class Outbox:
             self._failed_attempts += 1
             if self._failures == 1:
                 log.warning(
-                    "the tracking store does not answer (%s); training goes on, "
-                    "metrics are kept in %s and sent later",
+                    "the tracking store does not answer (%s); training goes on, metrics are kept in %s and sent later",
                     str(error).splitlines()[0] if str(error) else type(error).__name__,
                     self._spool,
                 )

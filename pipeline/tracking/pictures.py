@@ -61,9 +61,7 @@ def dice_by_class_png(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         scores = _defined(row["dice"] for row in rows if str(row["class"]) == name)
         # A fixed spread keeps equal scores apart without changing from one drawing to the next.
         spread = np.linspace(-0.22, 0.22, len(scores)) if len(scores) > 1 else np.zeros(len(scores))
-        axes.plot(
-            scores, index + spread, "o", color="tab:blue", alpha=0.6, label="case" if index == 0 else None
-        )
+        axes.plot(scores, index + spread, "o", color="tab:blue", alpha=0.6, label="case" if index == 0 else None)
         if len(scores):
             axes.plot(scores.mean(), index, "|", color="black", markersize=18, markeredgewidth=2,
                       label="mean" if index == 0 else None)  # fmt: skip

@@ -1,16 +1,12 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 
 from datamodules.augmentation import Augmentation, VolumeAugmenter, rotation_matrix
 
-NOTHING = {
-    name: 0.0
-    for name in (
-        "rotation_p scaling_p elastic_p noise_p blur_p brightness_p contrast_p low_resolution_p gamma_p "
-        "gamma_inverted_p"
-    ).split()
-}
+NOTHING = dict.fromkeys((field.name for field in fields(Augmentation) if field.name.endswith("_p")), 0.0)
 
 
 def augmenter(spacing=(1.0, 1.0, 1.0), **changes):
@@ -82,7 +78,7 @@ def test_the_source_of_a_patch_holds_all_that_it_samples():
 
 
 def test_all_changes_together_are_finite_and_follow_the_generator():
-    settings = {name: 1.0 for name in NOTHING} | {"mirror_axes": [0, 1, 2]}
+    settings = dict.fromkeys(NOTHING, 1.0) | {"mirror_axes": [0, 1, 2]}
     image, label = block()
     first = augmenter(**settings)(image, label, np.random.default_rng(3))
     again = augmenter(**settings)(image, label, np.random.default_rng(3))

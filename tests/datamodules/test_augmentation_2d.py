@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -5,13 +7,7 @@ import torch
 from datamodules.augmentation import Augmentation
 from datamodules.augmentation_2d import ImageAugmenter
 
-ALL = {
-    name: 1.0
-    for name in (
-        "rotation_p scaling_p elastic_p noise_p blur_p brightness_p contrast_p low_resolution_p gamma_p "
-        "gamma_inverted_p"
-    ).split()
-}
+ALL = dict.fromkeys((field.name for field in fields(Augmentation) if field.name.endswith("_p")), 1.0)
 NOTHING = dict.fromkeys(ALL, 0.0) | {"mirror_axes": []}
 
 

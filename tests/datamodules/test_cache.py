@@ -96,9 +96,7 @@ def test_hashes_that_are_known_are_not_made_again(listing, tmp_path):
 def test_other_settings_and_other_content_are_prepared_apart(listing, tmp_path, write_volume):
     folders = {case.folder for case in prepare_cases(listing, PLAIN, tmp_path, 0).values()}
     folders |= {case.folder for case in prepare_cases(listing, COARSE, tmp_path, 0).values()}
-    folders |= {
-        case.folder for case in prepare_cases(listing, PLAIN, tmp_path, 0, class_locations=5).values()
-    }
+    folders |= {case.folder for case in prepare_cases(listing, PLAIN, tmp_path, 0, class_locations=5).values()}
     mapped = find_cases(listing.root, label_map={3: 1})
     folders |= {case.folder for case in prepare_cases(mapped, PLAIN, tmp_path, 0).values()}
     assert len(folders) == 8

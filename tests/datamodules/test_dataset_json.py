@@ -22,9 +22,7 @@ def test_a_broken_dataset_json_is_refused(tmp_path, text):
         read_description(path)
 
 
-@pytest.mark.parametrize(
-    "training", [None, [], ["a"], [{"image": "a.nii"}], [{"image": "gone", "label": "a.nii"}]]
-)
+@pytest.mark.parametrize("training", [None, [], ["a"], [{"image": "a.nii"}], [{"image": "gone", "label": "a.nii"}]])
 def test_a_list_of_files_that_are_not_there_is_not_the_decathlon(tmp_path, training):
     assert not is_decathlon(tmp_path, {"training": training})
 

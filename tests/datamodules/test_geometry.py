@@ -88,12 +88,8 @@ def test_all_48_orientations_come_back_exactly_through_real_files(tmp_path, orde
 def test_oblique_volumes_keep_every_voxel_in_its_place(orientation, angles):
     volume = numbered(oriented_affine(*orientation, rotation(np.array(angles))))
     canonical = to_canonical(volume)
-    moved = dict(
-        zip(canonical.array.ravel(), positions(canonical.affine, canonical.shape).reshape(-1, 3), strict=True)
-    )
-    for value, place in zip(
-        volume.array.ravel(), positions(volume.affine, SHAPE).reshape(-1, 3), strict=True
-    ):
+    moved = dict(zip(canonical.array.ravel(), positions(canonical.affine, canonical.shape).reshape(-1, 3), strict=True))
+    for value, place in zip(volume.array.ravel(), positions(volume.affine, SHAPE).reshape(-1, 3), strict=True):
         np.testing.assert_allclose(moved[value], place, atol=1e-9)
     np.testing.assert_array_equal(from_canonical(canonical.array, volume.affine), volume.array)
 
@@ -128,9 +124,7 @@ def test_cropped_affine_keeps_the_positions():
         ((1, 3), (0, 2), (2, 5)),
     )
     inside = crop(np.moveaxis(positions(affine, SHAPE), -1, 0), box)
-    np.testing.assert_allclose(
-        np.moveaxis(positions(cropped_affine(affine, box), box_shape(box)), -1, 0), inside
-    )
+    np.testing.assert_allclose(np.moveaxis(positions(cropped_affine(affine, box), box_shape(box)), -1, 0), inside)
 
 
 @settings(deadline=None)

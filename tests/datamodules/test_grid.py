@@ -91,9 +91,7 @@ def test_many_classes_need_sixteen_bits():
 
 def test_half_precision_and_gradients_are_no_obstacle():
     scores = torch.randn(2, 4, 5, 6, dtype=torch.bfloat16, requires_grad=True)
-    np.testing.assert_array_equal(
-        plain_grid().restore_labels(scores), scores.detach().float().argmax(dim=0).numpy()
-    )
+    np.testing.assert_array_equal(plain_grid().restore_labels(scores), scores.detach().float().argmax(dim=0).numpy())
 
 
 def test_scores_of_another_grid_are_refused():

@@ -23,9 +23,7 @@ def prepared(tmp_path):
             label[2 * value, 3, 1] = value
         np.save(folder / "image.npy", image)
         np.save(folder / "label.npy", label)
-        np.savez(
-            folder / "locations.npz", **{str(v): np.argwhere(label == v).astype(np.int32) for v in (1, 2)}
-        )
+        np.savez(folder / "locations.npz", **{str(v): np.argwhere(label == v).astype(np.int32) for v in (1, 2)})
         (folder / "grid.json").write_text(json.dumps({}))
         return PreparedCase(name, folder)
 
@@ -59,9 +57,7 @@ def test_extract_beyond_the_array_is_padding_alone():
     assert extract(array, (2, 2, 2), (12, 12, 12), "constant").sum() == 64
 
 
-@pytest.mark.parametrize(
-    ("patch", "shape"), [((8, 8, 4), (8, 8, 4)), ((8, 10), (8, 10)), ((32, 32, 8), (32, 32, 8))]
-)
+@pytest.mark.parametrize(("patch", "shape"), [((8, 8, 4), (8, 8, 4)), ((8, 10), (8, 10)), ((32, 32, 8), (32, 32, 8))])
 @pytest.mark.parametrize("augmentation", [None, Augmentation(rotation_p=1.0, scaling_p=1.0)])
 def test_patches_have_the_size_asked_for(prepared, patch, shape, augmentation):
     image, label, case = dataset(prepared, patch, augmentation)[5]

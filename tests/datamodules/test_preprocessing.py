@@ -44,9 +44,7 @@ def test_crop_to_non_zero_looks_at_every_channel():
 
 @pytest.mark.parametrize("crop", ["air", "nonzero", "none"])
 def test_an_empty_volume_is_kept_whole(crop):
-    volume = Volume(
-        np.full((1, 4, 5, 6), -2000 if crop == "air" else 0, dtype=np.float32), LPI, Path("a.nii")
-    )
+    volume = Volume(np.full((1, 4, 5, 6), -2000 if crop == "air" else 0, dtype=np.float32), LPI, Path("a.nii"))
     assert Preprocessing(None, crop, (CT,)).apply(volume).image.shape == (1, 4, 5, 6)
 
 
@@ -172,9 +170,5 @@ def test_real_labels_survive_the_way_there_and_back(shared_data):
     back = prepared.grid.restore_labels(torch.from_numpy(np.stack([small == value for value in range(6)])))
     assert back.shape == scan.shape
     for value in range(1, 6):
-        overlap = (
-            2
-            * ((back == value) & (labels == value)).sum()
-            / ((back == value).sum() + (labels == value).sum())
-        )
+        overlap = 2 * ((back == value) & (labels == value)).sum() / ((back == value).sum() + (labels == value).sum())
         assert overlap > 0.9

@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 
 from datamodules import sampling
@@ -21,7 +23,7 @@ def test_ranks_share_an_epoch_in_whole_batches(monkeypatch):
     sampler = EpochSampler(12, batch_size=2)
     parts = [numbers(monkeypatch, sampler, rank, 3) for rank in range(3)]
     assert parts[0] == [0, 1, 6, 7]
-    assert sorted(sum(parts, [])) == list(range(12))
+    assert sorted(chain(*parts)) == list(range(12))
 
 
 def test_ranks_take_equally_many_batches_when_they_do_not_divide(monkeypatch):
@@ -35,4 +37,4 @@ def test_ranks_see_every_case_and_equally_many(monkeypatch, size):
     sampler = CaseSampler(range(5))
     parts = [numbers(monkeypatch, sampler, rank, size) for rank in range(size)]
     assert {len(part) for part in parts} == {-(-5 // size)}
-    assert set(sum(parts, [])) == set(range(5))
+    assert set(chain(*parts)) == set(range(5))

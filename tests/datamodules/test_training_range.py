@@ -15,9 +15,7 @@ class Seen:
     limits: tuple[tuple[float, float], ...]
 
 
-SEEN = training_range(
-    [Seen((1.0, 1.0, 2.5), ((-1024.0, 900.0),)), Seen((1.5, 1.0, 3.0), ((-1000.0, 1100.0),))]
-)
+SEEN = training_range([Seen((1.0, 1.0, 2.5), ((-1024.0, 900.0),)), Seen((1.5, 1.0, 3.0), ((-1000.0, 1100.0),))])
 
 
 def make(low, high, spacing=(1.2, 1.0, 2.5)):

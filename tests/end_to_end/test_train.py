@@ -43,8 +43,7 @@ def test_every_shipped_config_trains_and_leaves_a_whole_run(config, train, volum
     assert load_file(folder / "model" / "weights.safetensors")
     assert 0.0 <= model["metrics"]["dice"] <= 1.0
     assert (
-        yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]["patch_size"]
-        == model["patch_size"]
+        yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]["patch_size"] == model["patch_size"]
     )
     split = json.loads((folder / "split.json").read_text())
     assert len(split["train"]) + len(split["validation"]) == 6
@@ -60,10 +59,7 @@ def test_the_run_holds_parameters_metrics_and_an_end(train, work, volumes):
     run = open_client(embedded_uri(work / "mlruns")).get_run(folder.parent.name)
     assert run.info.status == "FINISHED"
     assert run.data.params["model.network.channels"] == "[4, 8, 8]"
-    assert (
-        run.data.params["data.digest"]
-        == json.loads((folder / "model" / "model.json").read_text())["data_digest"]
-    )
+    assert run.data.params["data.digest"] == json.loads((folder / "model" / "model.json").read_text())["data_digest"]
     assert {"train/loss_epoch", "validation/dice", "final/dice", "final/dice/liver"} <= set(run.data.metrics)
 
 
@@ -71,9 +67,7 @@ def test_equal_seeds_give_equal_weights(train, volumes):
     small = ["--data.root", str(volumes), *SMALL_3D]
     first, again = train("unet_ct.yaml", *small), train("unet_ct.yaml", *small)
     other = train("unet_ct.yaml", *small, "--seed_everything", "1")
-    weights = [
-        json.loads((f / "model" / "model.json").read_text())["weights_sha256"] for f in (first, again, other)
-    ]
+    weights = [json.loads((f / "model" / "model.json").read_text())["weights_sha256"] for f in (first, again, other)]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
 
@@ -107,9 +101,10 @@ def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
 
 
 def test_f06_voxels_that_are_no_numbers_are_refused_before_training(work, volumes, capfd, tmp_path):
+    import shutil
+
     import nibabel as nib
     import numpy as np
-    import shutil
 
     root = tmp_path / "data"
     shutil.copytree(volumes, root)

@@ -50,9 +50,7 @@ def test_instance_norm_keeps_channels_last():
 def test_a_channel_of_one_voxel_gives_the_shift():
     norm = InstanceNorm(4)
     nn.init.constant_(norm.bias, 0.25)
-    torch.testing.assert_close(
-        norm(torch.rand(2, 4, 1, 1, 1)), torch.full((2, 4, 1, 1, 1), 0.25), rtol=1e-3, atol=0
-    )
+    torch.testing.assert_close(norm(torch.rand(2, 4, 1, 1, 1)), torch.full((2, 4, 1, 1, 1), 0.25), rtol=1e-3, atol=0)
 
 
 def test_norms_and_activations_by_name():
@@ -92,9 +90,7 @@ def test_an_unpadded_residual_unit_crops_its_shortcut():
     assert unit(torch.rand(1, 4, 10, 12)).shape == (1, 4, 6, 8)
 
 
-@pytest.mark.parametrize(
-    ("unit", "kinds"), [("plain", [ConvUnit] * 3), ("residual", [ResidualUnit, ConvUnit])]
-)
+@pytest.mark.parametrize(("unit", "kinds"), [("plain", [ConvUnit] * 3), ("residual", [ResidualUnit, ConvUnit])])
 def test_a_level_steps_once(unit, kinds):
     level = make_level(Style(2), unit, 3, 4, THREE, TWO, convs=3)
     assert [type(part) for part in level] == kinds

@@ -5,9 +5,7 @@ from hypothesis import strategies as st
 from networks.sizes import centre_crop, crop_end, pad_to_multiple
 
 
-@given(
-    st.lists(st.integers(1, 9), min_size=2, max_size=3), st.lists(st.integers(1, 4), min_size=3, max_size=3)
-)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=3), st.lists(st.integers(1, 4), min_size=3, max_size=3))
 def test_padding_is_undone_by_cropping(size, multiple):
     image = torch.rand(1, 2, *size)
     padded = pad_to_multiple(image, multiple[: len(size)])

@@ -51,9 +51,7 @@ def loader() -> DataLoader:
     return DataLoader(TensorDataset(data), batch_size=4)
 
 
-def fit(
-    folder: Path, task: Task, ema: WeightEMA, epochs: int, ckpt: Path | None = None, **options
-) -> pl.Trainer:
+def fit(folder: Path, task: Task, ema: WeightEMA, epochs: int, ckpt: Path | None = None, **options) -> pl.Trainer:
     trainer = pl.Trainer(
         max_epochs=epochs,
         callbacks=[ema],

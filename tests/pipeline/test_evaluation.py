@@ -114,9 +114,7 @@ def test_2d_images():
     assert row.dice == pytest.approx(0.75)
     assert row.hd95_mm == 1
     assert row.error_rate == 8 / 64
-    assert scores_of_case(reference * 0, reference, labels, (1, 1, 1))[0].hd95_mm == pytest.approx(
-        math.hypot(8, 8)
-    )
+    assert scores_of_case(reference * 0, reference, labels, (1, 1, 1))[0].hd95_mm == pytest.approx(math.hypot(8, 8))
 
 
 def test_other_shapes_are_refused():

@@ -45,9 +45,7 @@ def test_files_are_paired_by_name_whatever_their_format(folders):
 
 def test_two_files_are_a_pair_whatever_their_names(folders):
     masks, labels = folders
-    assert find_pairs(masks / "a.nii.gz", labels / "b.nii.gz") == [
-        Pair("a", masks / "a.nii.gz", labels / "b.nii.gz")
-    ]
+    assert find_pairs(masks / "a.nii.gz", labels / "b.nii.gz") == [Pair("a", masks / "a.nii.gz", labels / "b.nii.gz")]
 
 
 def test_f31_names_equal_but_for_case_are_refused(folders):

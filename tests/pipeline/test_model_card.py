@@ -20,8 +20,6 @@ def test_a_card_without_scores_says_so():
 
 
 def test_ranges_are_readable():
-    card = model_card(
-        {**CONTENT, "training_range": {"spacing_mm": [0.5, 1.25], "values": {"low": -1000.0}}}, "m"
-    )
+    card = model_card({**CONTENT, "training_range": {"spacing_mm": [0.5, 1.25], "values": {"low": -1000.0}}}, "m")
     assert "- Trained on spacing mm: [0.5, 1.25]." in card
     assert "- Trained on values: low -1000." in card

@@ -141,9 +141,7 @@ def test_f33_every_changed_byte_of_the_weights_is_found(folder):
         data[position] ^= 1
 
 
-@pytest.mark.parametrize(
-    "class_path", ["os.system", "subprocess.Popen", "torch.nn.Linear", "networks.unet.os"]
-)
+@pytest.mark.parametrize("class_path", ["os.system", "subprocess.Popen", "torch.nn.Linear", "networks.unet.os"])
 def test_f33_other_classes_are_refused(folder, class_path):
     _edit(folder, network={"class_path": class_path, "init_args": {"command": "false"}})
     with pytest.raises(DataError, match="unknown network"):

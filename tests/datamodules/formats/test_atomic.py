@@ -63,9 +63,7 @@ def test_mode_follows_the_umask(tmp_path):
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize(
-    "name", ["a b.nii.gz", "schädel-é.nii", "x" * 248 + ".nii.gz", "no_suffix", "a.b.c.d"]
-)
+@pytest.mark.parametrize("name", ["a b.nii.gz", "schädel-é.nii", "x" * 248 + ".nii.gz", "no_suffix", "a.b.c.d"])
 def test_f31_spaces_accents_and_very_long_names(tmp_path, name):
     write_atomically(tmp_path / name, b"data")
     assert [path.name for path in tmp_path.iterdir()] == [name]

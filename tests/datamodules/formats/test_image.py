@@ -28,9 +28,7 @@ def test_grey_pictures_come_as_column_row(tmp_path, suffix):
     np.testing.assert_array_equal(volume.affine, np.eye(4))
 
 
-@pytest.mark.parametrize(
-    ("suffix", "dtype"), [(".png", np.uint16), (".tif", np.uint16), (".tif", np.float32)]
-)
+@pytest.mark.parametrize(("suffix", "dtype"), [(".png", np.uint16), (".tif", np.uint16), (".tif", np.float32)])
 def test_deep_pictures_keep_their_values(tmp_path, suffix, dtype):
     pixels = picture(dtype=dtype) * dtype(100)
     volume = read_volume(save(tmp_path / f"a{suffix}", pixels))

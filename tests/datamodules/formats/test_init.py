@@ -34,9 +34,7 @@ def test_known_suffixes(name, stem, suffix):
     assert suffix_of(Path(name)) == suffix
 
 
-@pytest.mark.parametrize(
-    "name", ["a.txt", "a.gz", ".nii.gz", "report.json", "nii", "a.nii.gz.part", ".a.nii.gz"]
-)
+@pytest.mark.parametrize("name", ["a.txt", "a.gz", ".nii.gz", "report.json", "nii", "a.nii.gz.part", ".a.nii.gz"])
 def test_other_files_are_none(name):
     assert not is_volume_file(Path(name))
 
@@ -48,9 +46,7 @@ def test_unknown_suffixes_are_refused(name):
             function(Path(name))
 
 
-@pytest.mark.parametrize(
-    ("highest", "dtype"), [(0, np.uint8), (255, np.uint8), (256, np.uint16), (65535, np.uint16)]
-)
+@pytest.mark.parametrize(("highest", "dtype"), [(0, np.uint8), (255, np.uint8), (256, np.uint16), (65535, np.uint16)])
 @pytest.mark.parametrize("given", [np.int64, np.int32, np.uint16])
 def test_labels_are_stored_in_the_smallest_type_without_scaling(tmp_path, highest, dtype, given):
     labels = np.zeros((3, 4, 5), dtype=given)
@@ -67,9 +63,7 @@ def test_labels_are_stored_in_the_smallest_type_without_scaling(tmp_path, highes
     np.testing.assert_array_equal(back.affine, AFFINE)
 
 
-@pytest.mark.parametrize(
-    "labels", [np.full((2, 2, 2), -1), np.full((2, 2, 2), 65536), np.full((2, 2, 2), 0.5)]
-)
+@pytest.mark.parametrize("labels", [np.full((2, 2, 2), -1), np.full((2, 2, 2), 65536), np.full((2, 2, 2), 0.5)])
 def test_labels_that_no_type_holds_are_refused(tmp_path, labels):
     with pytest.raises(DataError, match="integer labels from 0 to 65535"):
         write_labels(tmp_path / "a.nii.gz", labels, AFFINE)

@@ -94,9 +94,7 @@ def test_f04_impossible_qform(tmp_path, caplog):
 def test_f05_shear_is_never_passed_in_silence(tmp_path, caplog):
     sheared = LPI.copy()
     sheared[0, 2] = 1.0
-    path = save(
-        tmp_path / "a.nii", lambda header: (header.set_sform(sheared, 1), setter(qform_code=0)(header))
-    )
+    path = save(tmp_path / "a.nii", lambda header: (header.set_sform(sheared, 1), setter(qform_code=0)(header)))
     np.testing.assert_array_equal(read_volume(path).affine, sheared)
     assert "sheared" in caplog.text
     with pytest.raises(DataError, match="orthogonal"):

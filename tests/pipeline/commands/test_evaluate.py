@@ -114,6 +114,4 @@ def test_real_references_score_perfectly_against_themselves(shared_data, tmp_pat
         rows = rows_of(tmp_path / "scores" / kind)
         found = [row for row in rows if row["status"] != "both_empty"]
         assert found
-        assert {(float(row["dice"]), float(row["hd95_mm"]), float(row["error_rate"])) for row in found} == {
-            (1, 0, 0)
-        }
+        assert {(float(row["dice"]), float(row["hd95_mm"]), float(row["error_rate"])) for row in found} == {(1, 0, 0)}

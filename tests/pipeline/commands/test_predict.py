@@ -115,10 +115,7 @@ def test_png_gives_png_with_the_stored_values(tmp_path, make_model):
 def test_overlapping_structures_are_one_mask_each(tmp_path, make_model, write_scan):
     model = make_model(tmp_path / "model", labels={"background": 0, "whole": [1, 2], "core": [2]})
     write_scan(tmp_path / "scan.nii.gz")
-    assert (
-        predict(str(model), tmp_path / "scan.nii.gz", tmp_path / "out", overlays=True, probabilities=True)
-        == 0
-    )
+    assert predict(str(model), tmp_path / "scan.nii.gz", tmp_path / "out", overlays=True, probabilities=True) == 0
     mask = nib.load(tmp_path / "out" / "scan.nii.gz").get_fdata()
     assert mask.shape == (12, 10, 9, 2)
     probabilities = nib.load(tmp_path / "out" / "probabilities" / "scan.nii.gz").get_fdata()
@@ -170,9 +167,7 @@ def test_f06_not_finite_voxels_are_replaced_and_reported(tmp_path, model, write_
     write_scan(tmp_path / "in" / "broken.nii.gz", array=array)
     write_scan(tmp_path / "in" / "mended.nii.gz", array=mended)
     assert predict(model, tmp_path / "in", tmp_path / "out") == 0
-    broken, whole = (
-        nib.load(tmp_path / "out" / f"{name}.nii.gz").get_fdata() for name in ("broken", "mended")
-    )
+    broken, whole = (nib.load(tmp_path / "out" / f"{name}.nii.gz").get_fdata() for name in ("broken", "mended"))
     np.testing.assert_array_equal(broken, whole)
     assert "2 voxels" in report_of(tmp_path / "out")["cases"][0]["messages"][0]
     assert "broken: 2 voxels" in caplog.text
@@ -282,9 +277,7 @@ def test_f32_a_wrong_number_of_channels_is_refused(tmp_path, make_model, write_s
     assert statuses(tmp_path / "out") == {"a": "failed", "b": "done"}
 
 
-def test_f32_an_image_unlike_those_of_training_warns_and_strict_refuses(
-    tmp_path, make_model, write_scan, caplog
-):
+def test_f32_an_image_unlike_those_of_training_warns_and_strict_refuses(tmp_path, make_model, write_scan, caplog):
     seen = {
         "spacing_mm": [[0.9, 1.1], [1.1, 1.3], [1.9, 2.1]],
         "intensity": [{"low": [-3.0, -2.0], "high": [2.0, 3.0]}],

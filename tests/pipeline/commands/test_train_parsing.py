@@ -41,9 +41,7 @@ def test_shipped_config_resolves_to_itself(capsys, folder, name):
 
 
 def test_overrides_on_top_of_a_shipped_config(capsys):
-    given = (
-        "--data.root x --model.network.channels [8,16] --model.network.strides [1,2] --trainer.max_epochs 3"
-    )
+    given = "--data.root x --model.network.channels [8,16] --model.network.strides [1,2] --trainer.max_epochs 3"
     resolved = yaml.safe_load(printed(capsys, "--config", "unet_ct.yaml", *given.split()))
     assert resolved["data"]["init_args"]["root"] == "x"
     assert resolved["model"]["init_args"]["network"]["init_args"]["channels"] == [8, 16]

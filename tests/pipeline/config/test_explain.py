@@ -101,7 +101,5 @@ def test_f34_wrong_type_in_a_file(parse, tmp_path):
 
 def test_unknown_class_in_a_file_names_the_nearest(parse, tmp_path):
     path = tmp_path / "wrong.yaml"
-    path.write_text(
-        f"model: {{class_path: TinyTask, init_args: {{network: {{class_path: WidNet}}}}}}\n{DATA}"
-    )
+    path.write_text(f"model: {{class_path: TinyTask, init_args: {{network: {{class_path: WidNet}}}}}}\n{DATA}")
     assert "no class 'WidNet'; the nearest is 'WideNet'" in refusal(parse, "--config", path)

@@ -75,9 +75,7 @@ def test_parameters_have_the_keys_of_the_command_line(parse, config):
 
 
 def test_flatten_numbers_the_items_of_lists_of_mappings():
-    content = {
-        "callbacks": [{"class_path": "A", "init_args": {"x": [1, 2]}}, {"class_path": "B", "init_args": {}}]
-    }
+    content = {"callbacks": [{"class_path": "A", "init_args": {"x": [1, 2]}}, {"class_path": "B", "init_args": {}}]}
     flat = flatten(content)
     assert flat["callbacks.0.x"] == [1, 2]
     assert flat["callbacks.1.class_path"] == "B"
@@ -92,11 +90,7 @@ def test_callback_by_short_name(parse, config, tmp_path):
     path.write_text(
         "trainer: {callbacks: [{class_path: ModelCheckpoint, init_args: {save_top_k: 2, monitor: dice}}]}\n"
     )
-    kept = [
-        one
-        for one in parse("--config", config, "-c", path).trainer.callbacks
-        if isinstance(one, ModelCheckpoint)
-    ]
+    kept = [one for one in parse("--config", config, "-c", path).trainer.callbacks if isinstance(one, ModelCheckpoint)]
     assert [one.save_top_k for one in kept] == [2]
 
 

@@ -72,9 +72,7 @@ def test_f30_a_killed_prediction_goes_on_where_it_was(tmp_path, make_model, writ
     whole = predict_here(model, source, make_folder(tmp_path / "again"))
     assert whole.count("done") == CASES
     for case in whole.cases:
-        masks = [
-            nib.load(folder / f"{case.id}.nii.gz").get_fdata() for folder in (output, tmp_path / "again")
-        ]
+        masks = [nib.load(folder / f"{case.id}.nii.gz").get_fdata() for folder in (output, tmp_path / "again")]
         np.testing.assert_array_equal(*masks)
     assert sorted(path.name for path in output.iterdir() if not path.name.startswith(".")) == [
         *(f"case{number:02d}.nii.gz" for number in range(CASES)),

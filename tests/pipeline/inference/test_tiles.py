@@ -67,9 +67,7 @@ def test_tile_weights_sum_to_one_everywhere(sizes, overlap):
 
 def test_the_grid_lies_at_the_origins():
     grid = TileGrid((20, 9, 5), (8, 9, 2), 0.5)
-    assert [tuple(place.start for place in tile.slices) for tile in grid] == tile_origins(
-        (20, 9, 5), (8, 9, 2), 0.5
-    )
+    assert [tuple(place.start for place in tile.slices) for tile in grid] == tile_origins((20, 9, 5), (8, 9, 2), 0.5)
 
 
 def test_half_overlap_of_a_known_axis():

@@ -40,9 +40,7 @@ def test_a_cube_shifted_by_one_along_an_anisotropic_axis():
     own = surface_voxels(first)
     assert len(own) == 98
     other = {tuple(p) for p in surface_voxels(second)}
-    by_hand = [
-        min(math.hypot(a[0] - b[0], a[1] - b[1], 3 * (a[2] - b[2])) for b in other) for a in own.tolist()
-    ]
+    by_hand = [min(math.hypot(a[0] - b[0], a[1] - b[1], 3 * (a[2] - b[2])) for b in other) for a in own.tolist()]
     np.testing.assert_allclose(np.sort(distances.from_prediction_mm), np.sort(by_hand))
     assert distances.hausdorff95_mm == pytest.approx(3)
     # The near face's 25 voxels are 3 mm off; the far face's inner 9 are 1, 1 and 2 mm from the sides.

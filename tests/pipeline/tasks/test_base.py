@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.tasks.base import Task, TrainingStopped
+from pipeline.tasks.base import Task, TrainingError
 
 
 class Linear(Task):
@@ -33,5 +33,5 @@ def test_f06_non_finite_loss_names_the_cases(value, monkeypatch):
     task = Linear()
     monkeypatch.setattr(Task, "trainer", type("Trainer", (), {"global_step": 7})())
     task.refuse_non_finite(torch.tensor(1.0), ["fine"])
-    with pytest.raises(TrainingStopped, match="step 7.*case_a, case_b"):
+    with pytest.raises(TrainingError, match=r"step 7.*case_a, case_b"):
         task.refuse_non_finite(torch.tensor(value), ["case_a", "case_b"])

@@ -17,8 +17,7 @@ def _spool(folder: Path, run_id: str, *, finished: bool, cut: bool = False) -> P
     folder.mkdir(parents=True)
     entries = [{"kind": "run", "run_id": run_id}, {"kind": "param", "key": "lr", "value": "0.1"}]
     entries += [
-        {"kind": "metric", "key": "loss", "value": 1.0 / (n + 1), "time_ms": 1000 + n, "step": n}
-        for n in range(2500)
+        {"kind": "metric", "key": "loss", "value": 1.0 / (n + 1), "time_ms": 1000 + n, "step": n} for n in range(2500)
     ]
     if finished:
         entries.append({"kind": "status", "value": "FINISHED", "time_ms": 9000})

@@ -18,8 +18,7 @@ def _git(folder, *arguments):
 def test_environment_is_json_and_names_the_parts():
     found = json.loads(json.dumps(environment.describe_environment()))
     assert (
-        found["packages"]["torch"] == torch.__version__.split("+")[0]
-        or found["packages"]["torch"] == torch.__version__
+        found["packages"]["torch"] == torch.__version__.split("+")[0] or found["packages"]["torch"] == torch.__version__
     )
     assert found["processor"]["usable_cores"] >= 1
     assert set(found) == {"packages", "python", "platform", "processor", "devices", "git", "command"}

@@ -183,9 +183,7 @@ def test_f23_two_processes_make_one_store_and_log_to_it_at_once(tmp_path):
     assert len({run.info.experiment_id for run in runs}) == 1
 
 
-def test_f23_an_outage_never_stops_training(
-    tmp_path, monkeypatch, caplog, free_port, mlflow_server, embedded
-):
+def test_f23_an_outage_never_stops_training(tmp_path, monkeypatch, caplog, free_port, mlflow_server, embedded):
     caplog.set_level("INFO")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
