@@ -61,7 +61,7 @@ def overlay_png(
     colours = colormaps["tab10" if len(names) <= 10 else "tab20"].resampled(max(len(names), 10))
     palette = [tuple(colours(index % colours.N)[:3]) for index in range(len(names))]
     extents = [[n * mm for n, mm in zip(part.image.shape, part.spacing_mm, strict=False)] for part in slices]
-    widths = [max(wide / high, 0.2) for wide, high in extents]
+    widths = [min(max(wide / high, 0.2), 3.0) for wide, high in extents]  # slabs would be endless
     figure = Figure(figsize=(_HEIGHT_INCHES * sum(widths) + 0.5, _HEIGHT_INCHES + 1.2), layout="constrained")
     axes = figure.subplots(1, len(slices), width_ratios=widths, squeeze=False)[0]
     for axis, part in zip(axes, slices, strict=True):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,11 @@ from pipeline.report import CaseResult, Report, Status, peak_memory_mib
 log = logging.getLogger(__name__)
 
 _BAR = "predicting {percentage:3.0f}%|{bar:20}| {elapsed} gone, {remaining} left"
+
+
+def _bar_seconds() -> float:
+    """Return how often to draw the bar: a file or a scheduler's log gets a new line each time."""
+    return 0.2 if sys.stderr.isatty() else 15.0
 
 
 @dataclass
@@ -71,7 +77,9 @@ class FolderPrediction:
         begun = time.monotonic()
         predictor = self.predictor
         works = [_Work(case, output_names(case, predictor.labels, predictor.settings)) for case in cases]
-        with logging_redirect_tqdm(), tqdm(total=len(works), bar_format=_BAR) as self._bar:
+        # Without smoothing the time left comes from the mean speed: cases differ more than speed does.
+        bar = tqdm(total=len(works), bar_format=_BAR, mininterval=_bar_seconds(), smoothing=0)
+        with logging_redirect_tqdm(), bar as self._bar:
             results = list(overlapped(works, self._read, self._compute, self._write))
         report = Report(
             command="predict",

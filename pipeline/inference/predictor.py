@@ -23,7 +23,9 @@ from pipeline.model_folder import LoadedModel
 
 log = logging.getLogger(__name__)
 
-_TILE_BATCH = 2
+_TILE_BATCH = {"cpu": 1}  # more than one tile at once only drops out of a CPU's caches
+_OTHER_TILE_BATCH = 4
+_LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}  # spares a tenth (3-D) to a quarter (2-D) on a CPU
 _OUTPUT_FORMAT = 1  # raise it when the same model and settings give other files
 
 
@@ -79,12 +81,12 @@ class SegmentationPredictor:
         self.labels = LabelSet.from_dict(description.labels)
         self.preprocessing = Preprocessing.from_dict(description.preprocessing)
         self.autocast = pick_autocast(settings.precision, device, description.inference.get("precision"))
-        self.network = model.network.to(device).eval()
         self.tile = tuple(description.patch_size)
-        every = range(len(self.tile))
-        self.mirror_axes = tuple(description.inference.get("mirror_axes", every)) if settings.mirror else ()
+        self.network = model.network.to(device).eval()
+        self.network.to(memory_format=_LAYOUT[len(self.tile)])  # type: ignore[call-overload]  # not in torch's stub
+        self.mirror_axes = self._mirrored() if settings.mirror else ()
         self.margin = network_margin(self.network, self.tile, device)
-        self.tile_batch = int(description.inference.get("tile_batch", _TILE_BATCH))
+        self.tile_batch = _TILE_BATCH.get(device.type, _OTHER_TILE_BATCH)
 
     @property
     def channels(self) -> int:
@@ -136,6 +138,12 @@ class SegmentationPredictor:
         if not math.isfinite(logits.sum(dtype=torch.float64).item()):
             raise FloatingPointError(f"the network gave NaN or infinity in {self.precision}: try --precision fp32")
         return logits
+
+    def _mirrored(self) -> tuple[int, ...]:
+        axes = tuple(self.model.description.inference.get("mirror_axes", range(len(self.tile))))
+        if not axes:
+            log.warning("mirroring changes nothing: this model was trained without mirrored copies")
+        return axes
 
     def _slide_again(self, image: Tensor, progress: Progress | None) -> Tensor:
         needed = 4 * self.labels.num_channels * math.prod(image.shape[1:]) / 2**20

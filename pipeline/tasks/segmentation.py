@@ -9,6 +9,7 @@ from torch import Tensor
 from datamodules.patches import SegmentationBatch
 from datamodules.segmentation import SegmentationData
 from networks.base import Network
+from pipeline.inference.predictor import network_margin
 from pipeline.inference.sliding import sliding_window
 from pipeline.losses import DiceCELoss
 from pipeline.metrics.overlap import dice_per_class
@@ -45,6 +46,7 @@ class SegmentationTask(Task):
         self.ema_decay = ema_decay
         self.tile_overlap = tile_overlap
         self.case_dice: dict[str, dict[str, float]] = {}
+        self.margin: tuple[int, ...] = ()
 
     @property
     def data(self) -> SegmentationData:
@@ -69,11 +71,17 @@ class SegmentationTask(Task):
     def on_validation_epoch_start(self) -> None:
         """Forget the scores of the last validation."""
         self.case_dice = {}
+        self.margin = network_margin(self.network, self.data.patch_size, self.device)
 
     def validation_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
         """Score one whole case on its prepared grid."""
         logits = sliding_window(
-            self.network, batch.image[0], self.data.patch_size, overlap=self.tile_overlap, device=self.device
+            self.network,
+            batch.image[0],
+            self.data.patch_size,
+            overlap=self.tile_overlap,
+            device=self.device,
+            margin=self.margin,
         )
         labels = self.data.labels
         predicted = logits > 0 if labels.overlapping else logits.argmax(0, keepdim=True)

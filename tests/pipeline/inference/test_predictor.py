@@ -40,6 +40,12 @@ def test_mirroring_takes_the_axes_of_the_model(tmp_path, make_model, image):
     torch.testing.assert_close(one.logits(image.flip(1)).flip(1), one.logits(image), rtol=1e-4, atol=1e-5)
 
 
+def test_mirroring_a_model_that_was_trained_without_it_is_said_to_be_idle(tmp_path, make_model, caplog):
+    folder = make_model(tmp_path / "m", inference={"mirror_axes": []})
+    assert predictor(folder, mirror=True).mirror_axes == ()
+    assert "without mirrored copies" in caplog.text
+
+
 def test_everything_that_changes_the_outputs_is_in_the_settings(folder):
     base = predictor(folder).outcome_settings()
     assert base["precision"] == "float32"
@@ -64,6 +70,7 @@ def test_f29_the_tile_batch_is_halved_once(folder, image, caplog):
 
     model.network.register_forward_pre_hook(run_out)
     one = SegmentationPredictor(model, CPU, PredictionSettings())
+    one.tile_batch = 2
     torch.testing.assert_close(one.logits(image), expected, rtol=1e-4, atol=1e-5)
     assert one.tile_batch == 1
     assert "tile batch 1" in caplog.text
