@@ -1,6 +1,9 @@
 import csv
 import json
+import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file
@@ -9,42 +12,32 @@ from pipeline.cli import main
 from pipeline.config.files import shipped_names
 from pipeline.tracking.store import embedded_uri, open_client
 
-SMALL_3D = [
+NARROW = [
     "--model.network.channels",
     "[4,8,8]",
     "--model.network.strides",
     "[1,2,2]",
-    "--data.patch_size",
-    "[16,16,16]",
+    "--model.network.convs_per_level",
+    "1",
 ]
-SMALL_2D = [
-    "--model.network.channels",
-    "[4,8,8]",
-    "--model.network.strides",
-    "[1,2,2]",
-    "--data.patch_size",
-    "[32,32]",
-]
+SMALL_3D = [*NARROW, "--data.patch_size", "[16,16,16]"]
+SMALL_2D = [*NARROW, "--data.patch_size", "[32,32]"]
 
 
 def budget_for(config, volumes, slices):
     """The data and the network's size that make a shipped config quick."""
-    return (
-        ["--data.root", str(slices), *SMALL_2D]
-        if config == "unet_em.yaml"
-        else ["--data.root", str(volumes), *SMALL_3D]
-    )
+    root, small = (slices, SMALL_2D) if config == "unet_em.yaml" else (volumes, SMALL_3D)
+    return ["--data.root", str(root), *small]
 
 
-@pytest.mark.parametrize("config", shipped_names())
-def test_every_shipped_config_trains_and_leaves_a_whole_run(config, train, volumes, slices):
-    folder = train(config, *budget_for(config, volumes, slices))
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_shipped_config_trains_and_leaves_a_whole_run(name, train, volumes, slices):
+    folder = train(name, *budget_for(name, volumes, slices))
     model = json.loads((folder / "model" / "model.json").read_text())
     assert load_file(folder / "model" / "weights.safetensors")
     assert 0.0 <= model["metrics"]["dice"] <= 1.0
-    assert (
-        yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]["patch_size"] == model["patch_size"]
-    )
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["data"]["init_args"]["patch_size"] == model["patch_size"]
     split = json.loads((folder / "split.json").read_text())
     assert len(split["train"]) + len(split["validation"]) == 6
     scores = list(csv.DictReader((folder / "validation" / "scores.csv").open()))
@@ -101,11 +94,6 @@ def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
 
 
 def test_f06_voxels_that_are_no_numbers_are_refused_before_training(work, volumes, capfd, tmp_path):
-    import shutil
-
-    import nibabel as nib
-    import numpy as np
-
     root = tmp_path / "data"
     shutil.copytree(volumes, root)
     path = sorted((root / "imagesTr").iterdir())[0]
