@@ -21,7 +21,7 @@ def _geometric(s: Augmentation, patch: tuple[int, int]) -> list[Any]:
     turn, border = s.rotation_degrees, {"border_mode": cv2.BORDER_REFLECT_101}
     return [
         A.Affine(rotate=(-turn, turn), p=s.rotation_p, **border),
-        A.Affine(scale=s.scaling, p=s.scaling_p, **border),
+        A.Affine(scale=s.scaling, keep_ratio=True, p=s.scaling_p, **border),
         A.ElasticTransform(alpha=100, sigma=10, p=s.elastic_p),
         A.CenterCrop(height=patch[1], width=patch[0]),
         A.HorizontalFlip(p=0.5 if 0 in s.mirror_axes else 0.0),
@@ -30,7 +30,8 @@ def _geometric(s: Augmentation, patch: tuple[int, int]) -> list[Any]:
 
 
 def _intensity(s: Augmentation) -> list[Any]:
-    through = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+    # Not INTER_AREA, which takes four channels at most.
+    through = {"downscale": cv2.INTER_LINEAR, "upscale": cv2.INTER_LINEAR}
     return [
         # The image spans 0 to 1 here; about four standard deviations of a normalised one.
         A.GaussNoise(std_range=(0.0, min(1.0, s.noise_std / 4)), per_channel=True, p=s.noise_p),

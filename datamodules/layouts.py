@@ -180,7 +180,7 @@ def _with_group(case: Case, pattern: str | None) -> Case:
         group = match.group(1) if match else None
     except (re.error, IndexError) as error:
         raise DataError(
-            Path("data.group_pattern"),
+            Path("data.split.group_pattern"),
             expected="a regular expression with one group",
             found=f"{pattern!r}: {error}",
             remedy=r"mend it, for example '(.+)_\d+'",
@@ -188,7 +188,7 @@ def _with_group(case: Case, pattern: str | None) -> Case:
     if not group:
         raise DataError(
             case.images[0],
-            expected=f"a name that data.group_pattern {pattern!r} finds a group in",
+            expected=f"a name that data.split.group_pattern {pattern!r} finds a group in",
             found=case.id,
             remedy="widen the pattern, so that every case has its patient",
         )

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from datamodules.fingerprint import CaseSummary, foreground_statistics
+from datamodules.formats.errors import DataError
 from datamodules.intensity import ChannelIntensity, Scheme
 from datamodules.preprocessing import Crop, Preprocessing
 
@@ -37,19 +38,19 @@ class PreprocessingChoice:
             channels: Channels of every case.
 
         Raises:
-            ValueError: The number of intensity schemes is not that of the channels.
+            DataError: The number of intensity schemes is not that of the channels.
         """
         schemes = self.intensity if isinstance(self.intensity, list) else [self.intensity] * channels
         if len(schemes) != channels:
-            raise ValueError(f"data.preprocessing.intensity: {len(schemes)} schemes for {channels} channels")
+            found = f"{len(schemes)} schemes for {channels} channels"
+            raise DataError("data.preprocessing.intensity", "one scheme, or one for each channel", found, "mend it")
         return Preprocessing(self._spacing(training), self.crop, self._intensities(training, schemes))
 
     def _spacing(self, training: Sequence[CaseSummary]) -> tuple[float, float, float] | None:
         if self.spacing_mm == "native":
             return None
         if self.spacing_mm == "median":
-            x, y, z = np.median([summary.spacing_mm for summary in training], axis=0)
-            return float(x), float(y), float(z)
+            return median_spacing(training)
         return self.spacing_mm
 
     @staticmethod
@@ -61,3 +62,9 @@ class PreprocessingChoice:
             ChannelIntensity("ct", s.lower, s.upper, s.mean, s.std) if scheme == "ct" else ChannelIntensity(scheme)
             for scheme, s in zip(schemes, statistics, strict=True)
         )
+
+
+def median_spacing(training: Sequence[CaseSummary]) -> tuple[float, float, float]:
+    """Return the median spacing of the cases in mm, by canonical axis."""
+    x, y, z = np.median([summary.spacing_mm for summary in training], axis=0)
+    return float(x), float(y), float(z)

@@ -20,7 +20,7 @@ from datamodules.layouts import find_cases
 from datamodules.patches import CaseDataset, PatchDataset, collate
 from datamodules.phantom import make_phantom
 from datamodules.preprocessing import Preprocessing
-from datamodules.preprocessing_choice import PreprocessingChoice
+from datamodules.preprocessing_choice import PreprocessingChoice, median_spacing
 from datamodules.sampling import CaseSampler, EpochSampler
 from datamodules.splits import Split, split_cases
 
@@ -44,10 +44,17 @@ class SplitChoice:
     seed: int = 0
     group_pattern: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.folds < 2 or not 0 <= self.fold < self.folds:
+            raise ValueError(
+                f"data.split: expected at least 2 folds and a fold from 0 on below them, found fold {self.fold} of "
+                f"{self.folds}"
+            )
+
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Everything that is known once the cases were read."""
+    """Everything that is known once the cases were read; `spacing_mm` is that of a typical prepared voxel."""
 
     listing: CaseList
     split: Split
@@ -55,6 +62,7 @@ class PreparedData:
     cases: dict[str, PreparedCase]
     training_range: dict[str, Any]
     digest: str
+    spacing_mm: tuple[float, float, float]
 
 
 class SegmentationData(DataModule):
@@ -70,7 +78,8 @@ class SegmentationData(DataModule):
         batch_size: Patches of an optimiser step on one device.
         preprocessing: Target spacing, intensities and crop.
         split: Which cases validate.
-        labels: Values of the label images by name, where no dataset.json gives them.
+        labels: Values of the label images by name, where no dataset.json gives them; structures with several values,
+            or that share them, may overlap.
         label_map: Stored label values to be read as other ones.
         resample_labels: Bring labels whose affine differs from the image's to its grid by nearest neighbour.
         steps_per_epoch: Optimiser steps of an epoch.
@@ -88,7 +97,7 @@ class SegmentationData(DataModule):
         batch_size: int = 2,
         preprocessing: PreprocessingChoice = PreprocessingChoice(),  # noqa: B008 -- frozen
         split: SplitChoice = SplitChoice(),  # noqa: B008 -- never changed
-        labels: dict[str, int] | None = None,
+        labels: dict[str, int | list[int]] | None = None,
         label_map: dict[int, int] | None = None,
         resample_labels: bool = False,
         steps_per_epoch: int = 100,
@@ -100,6 +109,8 @@ class SegmentationData(DataModule):
         super().__init__()
         if root is None and embedded is None:
             raise DataError("data.root", "a folder of cases", "nothing", "name one with --data.root DIR")
+        if root is not None and not root.is_dir():
+            raise DataError(root, "a folder of cases", "none", "check --data.root")
         self.root, self.embedded = root or EMBEDDED_ROOT, root is None
         self.patch_size, self.batch_size = patch_size, batch_size
         self.choice, self.split_choice = preprocessing, split
@@ -152,6 +163,7 @@ class SegmentationData(DataModule):
             cases,
             fingerprint.training_range(training),
             fingerprint.data_digest(summaries.values()),
+            preprocessing.spacing_mm or median_spacing(training),
         )
 
     @property
@@ -196,7 +208,7 @@ class SegmentationData(DataModule):
             self.batch_size,
             foreground_share=self.foreground_share,
             augmentation=self.augmentation,
-            spacing_mm=ready.preprocessing.spacing_mm or (1.0, 1.0, 1.0),
+            spacing_mm=ready.spacing_mm,
             seed=self.seed,
         )
         ranks = max(1, self.trainer.world_size if self.trainer else 1)

@@ -52,15 +52,15 @@ def split_cases(cases: Sequence[Case], *, fold: int, folds: int, seed: int) -> S
 def _check(fold: int, folds: int, groups: int) -> None:
     if folds < 2 or not 0 <= fold < folds:
         raise DataError(
-            Path("data.fold"),
+            Path("data.split.fold"),
             expected="at least 2 folds, and a fold from 0 to folds - 1",
             found=f"fold {fold} of {folds}",
-            remedy="set data.fold and data.folds",
+            remedy="set data.split.fold and data.split.folds",
         )
     if groups < folds:
         raise DataError(
-            Path("data.folds"),
+            Path("data.split.folds"),
             expected=f"at least one group (patient) for each of {folds} folds",
             found=f"{groups} group(s)",
-            remedy="lower data.folds, add cases, or check data.group_pattern",
+            remedy="lower data.split.folds, add cases, or check data.split.group_pattern",
         )

@@ -6,17 +6,18 @@ import inspect
 import logging
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
 
-from pipeline import commands
+from pipeline import commands, exit_codes
 from pipeline.config.errors import OWN_PACKAGES, UsageError
 from pipeline.logs import set_up_logging
+from pipeline.tracking.redaction import redact
 
 log = logging.getLogger(__name__)
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _EXAMPLES = """examples:
   pipeline train --config unet_ct.yaml
   pipeline predict --model last --input scans --output masks
@@ -65,6 +66,12 @@ def _is_expected(error: Exception) -> bool:
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in OWN_PACKAGES
 
 
+def _report(error: Exception, *, with_traceback: bool) -> None:
+    """Log an error; passwords are taken out of its traceback as well, which quotes the messages of its causes."""
+    lines = [str(error), *(["".join(traceback.format_exception(error)).rstrip()] if with_traceback else [])]
+    log.error("%s", redact("\n".join(lines)))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -82,19 +89,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = _parser()
         parser.parse_args(given)
         parser.print_help()
-        return WRONG_USAGE
+        return exit_codes.WRONG_USAGE
     try:
         return _run(given[0], given[1:])
     except UsageError as error:
-        log.error("%s", error, exc_info=debug)
-        return WRONG_USAGE
+        _report(error, with_traceback=debug)
+        return exit_codes.WRONG_USAGE
     except KeyboardInterrupt:
         log.error("interrupted", exc_info=debug)
-        return INTERRUPTED
+        return exit_codes.INTERRUPTED
     except Exception as error:
         # The last stop of every command: whatever is not foreseen shows where it came from.
-        log.error("%s", error, exc_info=debug or not _is_expected(error))
-        return FAILED
+        _report(error, with_traceback=debug or not _is_expected(error))
+        return exit_codes.FAILED
 
 
 if __name__ == "__main__":

@@ -92,9 +92,44 @@ def scores_of_case(
         DataError: If a value is not declared.
         ValueError: If the shapes differ.
     """
+    predicted, truth = encode_prediction(prediction, labels, paths[0]), labels.encode(reference, paths[1])
+    return scores_of_encoded(predicted, truth, labels, spacing_mm, case=case, tolerance_mm=tolerance_mm)
+
+
+def encode_prediction(array: Labels, labels: LabelSet, path: Path | None = None) -> Labels:
+    """Turn the stored values of a prediction into class indices [X, Y, Z] or masks [K, X, Y, Z].
+
+    Raises:
+        DataError: If a value is not declared.
+    """
+    if labels.overlapping and labels.num_channels == len(array) == 1 and array.max(initial=0) <= 1:
+        return array.astype(np.uint8)  # a single mask of 0 and 1, whatever values the reference stores
     # A map of stored values belongs to the reference's files: predictions hold declared values.
-    predicted = replace(labels, label_map=()).encode(prediction, paths[0])
-    truth = labels.encode(reference, paths[1])
+    return replace(labels, label_map=()).encode(array, path)
+
+
+def scores_of_encoded(
+    predicted: Labels,
+    truth: Labels,
+    labels: LabelSet,
+    spacing_mm: Sequence[float],
+    *,
+    case: str = "",
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
+) -> list[StructureScore]:
+    """Score what is encoded already, as `scores_of_case` does.
+
+    Args:
+        predicted: Class indices [X, Y, Z], or masks [K, X, Y, Z] of overlapping structures.
+        truth: The same of the reference.
+        labels: The structures.
+        spacing_mm: Distance between voxel centres along X, Y and Z.
+        case: Name of the case.
+        tolerance_mm: Tolerance of the surface Dice.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     wrong = error_rate(predicted, truth)
     x, y, z = (float(mm) for mm in spacing_mm)
     boxes = [_boxes(array, labels) for array in (predicted, truth)]

@@ -49,7 +49,22 @@ def resolve_model(reference: str, tracking_uri: str | None = None) -> Path:
         return _of_run(reference, uri)
     if folder.is_dir():
         raise store.StoreError(f"{folder}: expected a model folder with {DESCRIPTION}, found none")
-    raise store.StoreError(f"'{reference}' names no model: expected {FORMS}")
+    raise store.StoreError(store.redact(f"'{reference}' names no model: expected {FORMS}"))
+
+
+def parse_registered_name(text: str) -> tuple[str, str | None]:
+    """Return name and alias of `name` or `name@alias`.
+
+    Raises:
+        ValueError: It is neither, or the alias is one that MLflow keeps for itself.
+    """
+    match = re.fullmatch(r"([^/:@\s][^/:@]*)(?:@([\w-]+))?", text)
+    if match is None or re.fullmatch(r"latest|v\d+|\d+", match[2] or ""):
+        raise ValueError(
+            f"register_as: expected name or name@alias, without / and : and with an alias that is no version "
+            f"(such as latest, v1 or 1), found '{text}'"
+        )
+    return match[1], match[2]
 
 
 def register_model(run_id: str, name: str, *, alias: str | None = None, tracking_uri: str | None = None) -> str:
@@ -63,8 +78,29 @@ def register_model(run_id: str, name: str, *, alias: str | None = None, tracking
 
     Returns:
         A reference that `resolve_model` takes, such as `models:/liver@best`.
+
+    Raises:
+        StoreError: The run holds no model, or the store refuses.
     """
-    client = store.open_client(tracking_uri)
+    uri = store.resolve_uri(tracking_uri)
+    client = store.open_client(uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+        if not _holds_model(client, run):
+            raise store.StoreError(f"run {run_id}: expected a model folder to register, found none")
+        _make_registered(client, name)
+        version = client.create_model_version(name, f"{run.info.artifact_uri}/{MODEL}", run_id).version
+        if alias is None:
+            return f"models:/{name}/{version}"
+        client.set_registered_model_alias(name, alias, version)
+    except MlflowException as error:
+        raise store.StoreError(store.redact(f"{uri}: the model cannot be registered: {error}")) from error
+    return f"models:/{name}@{alias}"
+
+
+def _make_registered(client: "MlflowClient", name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -72,21 +108,20 @@ def register_model(run_id: str, name: str, *, alias: str | None = None, tracking
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL}"
-    version = client.create_model_version(name, source, run_id).version
-    if alias is None:
-        return f"models:/{name}/{version}"
-    client.set_registered_model_alias(name, alias, version)
-    return f"models:/{name}@{alias}"
 
 
 def _last(uri: str) -> Path:
     client = store.open_client(uri)
-    runs = sorted(_runs(client), key=lambda run: run.info.end_time or run.info.start_time, reverse=True)
-    for run in runs:
-        if _holds_model(client, run):
-            log.info("the newest model is that of run %s (%s)", run.info.run_id, run.info.run_name)
-            return _fetch(f"{run.info.artifact_uri}/{MODEL}", run.info.run_id, uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        runs = sorted(_runs(client), key=lambda run: run.info.end_time or run.info.start_time, reverse=True)
+        newest = next((run for run in runs if _holds_model(client, run)), None)
+    except MlflowException as error:
+        raise store.no_answer(uri, error) from error
+    if newest is not None:
+        log.info("the newest model is that of run %s (%s)", newest.info.run_id, newest.info.run_name)
+        return _fetch(f"{newest.info.artifact_uri}/{MODEL}", newest.info.run_id, uri)
     raise store.StoreError(f"{store.redact(uri)}: none of {len(runs)} runs has a model folder; train one first")
 
 
@@ -113,7 +148,7 @@ def _of_run(run_id: str, uri: str) -> Path:
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        raise store.StoreError(f"{store.redact(uri)}: no run {run_id}: {error}") from error
+        raise store.StoreError(store.redact(f"{uri}: no run {run_id}: {error}")) from error
     return _fetch(f"{run.info.artifact_uri}/{MODEL}", run_id, uri)
 
 
@@ -129,7 +164,7 @@ def _registered(reference: str, uri: str) -> Path:
         version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
         source = client.get_model_version_download_uri(name, version.version)
     except MlflowException as error:
-        raise store.StoreError(f"{store.redact(uri)}: no registered model {reference}: {error}") from error
+        raise store.StoreError(store.redact(f"{uri}: no registered model {reference}: {error}")) from error
     return _fetch(source, f"{name}-{version.version}", uri)
 
 
@@ -153,7 +188,7 @@ def _fetch(source: str, label: str, uri: str) -> Path:
                 return kept
             fetched = Path(download_artifacts(source, dst_path=temporary, tracking_uri=uri))
         except (MlflowException, OSError) as error:
-            raise store.StoreError(f"{store.redact(source)}: the model cannot be fetched: {error}") from error
+            raise store.StoreError(store.redact(f"{source}: the model cannot be fetched: {error}")) from error
         if kept.exists():
             shutil.rmtree(kept)
         fetched.rename(kept)

@@ -38,12 +38,14 @@ def overlay_png(
     names: Sequence[str],
     reference: NDArray[Any] | None = None,
     *,
+    guide: NDArray[Any] | None = None,
     spacing_mm: Sequence[float] = (1.0, 1.0, 1.0),
     title: str = "",
 ) -> None:
     """Draw a case as PNG: filled structures, and the outlines of a reference where there is one.
 
-    A volume is cut along its three axes where the most foreground lies; an image is shown whole.
+    A volume is cut along its three axes where the most foreground lies, of the reference if there is one; an image
+    is shown whole.
 
     Args:
         image: Voxels [C, X, Y, Z] in RAS orientation; the first channel is shown, or colours where Z is 1
@@ -52,12 +54,14 @@ def overlay_png(
         path: Where the picture goes; the folder exists.
         names: Names of the foreground structures.
         reference: As `label`.
+        guide: Voxels [X, Y, Z] that the cuts are to show instead, such as the errors.
         spacing_mm: Voxel spacing, for the proportions.
         title: A line above the picture.
     """
     masks = _masks(label, len(names))
     expected = None if reference is None else _masks(reference, len(names))
-    slices = list(_slices(image, masks, expected, spacing_mm))
+    shown = (masks if expected is None else expected).any(axis=0) if guide is None else np.asarray(guide != 0)
+    slices = list(_slices(image, masks, expected, np.asarray(shown), spacing_mm))
     colours = colormaps["tab10" if len(names) <= 10 else "tab20"].resampled(max(len(names), 10))
     palette = [tuple(colours(index % colours.N)[:3]) for index in range(len(names))]
     extents = [[n * mm for n, mm in zip(part.image.shape, part.spacing_mm, strict=False)] for part in slices]
@@ -84,10 +88,10 @@ def _slices(
     image: NDArray[Any],
     masks: NDArray[np.bool_],
     reference: NDArray[np.bool_] | None,
+    guide: NDArray[np.bool_],
     spacing_mm: Sequence[float],
 ) -> Iterator[_Slice]:
-    """Yield the planes with the most foreground, of the reference if there is one."""
-    guide = (masks if reference is None else reference).any(axis=0)
+    """Yield the planes that hold most of the guide [X, Y, Z]."""
     flat = image.shape[-1] == 1
     colour = flat and image.shape[0] == 3
     window = _window(image if colour else image[:1])

@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.formats.atomic import write_atomically
+from pipeline import exit_codes
 from pipeline.tracking.environment import package_versions
 
 REPORT_NAME = "report.json"
-
-EXIT_DONE = 0
-EXIT_FAILED = 1
-EXIT_WRONG_USAGE = 2
-EXIT_PARTLY_FAILED = 3
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -88,8 +84,8 @@ class Report:
         """0 all done, 1 all failed, 3 some failed and the rest is done."""
         failed = self.count("failed")
         if not failed:
-            return EXIT_DONE
-        return EXIT_FAILED if failed == len(self.cases) else EXIT_PARTLY_FAILED
+            return exit_codes.DONE
+        return exit_codes.FAILED if failed == len(self.cases) else exit_codes.PARTLY_FAILED
 
     def save(self, folder: Path) -> Path:
         """Write report.json atomically into the folder and return its path."""

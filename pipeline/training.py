@@ -3,12 +3,16 @@
 import json
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from datamodules.segmentation import SegmentationData
+from networks.base import Network
+from pipeline.config.errors import UsageError
 from pipeline.ema import WeightEMA
 from pipeline.final_validation import FinalResult, finish_segmentation
 from pipeline.progress import TrainingProgress, ValidationPacing, clock
@@ -16,7 +20,7 @@ from pipeline.tasks.segmentation import SegmentationTask
 from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.logger import MlflowLogger
 from pipeline.tracking.pictures import loss_curve_png
-from pipeline.tracking.store import open_command
+from pipeline.tracking.store import open_command, redact
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,7 @@ def _logger_of(trainer: Trainer) -> MlflowLogger:
     for logger in trainer.loggers:
         if isinstance(logger, MlflowLogger):
             return logger
-    raise ValueError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
+    raise UsageError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
 
 
 def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: float) -> str:
@@ -73,6 +77,7 @@ def run_training(
     begun = time.monotonic()
     datamodule.seed = seed
     logger = _logger_of(trainer)
+    check_network(task, datamodule.patch_size)
     try:
         if trainer.is_global_zero:
             _record_start(logger, datamodule, config_yaml, parameters)
@@ -91,9 +96,10 @@ def _record_start(
     logger: MlflowLogger, data: SegmentationData, config_yaml: str, parameters: dict[str, object]
 ) -> None:
     """Record what is known before the first step; what is wrong with the data is said here."""
-    logger.log_hyperparams(parameters)
+    # A tracking URI may hold a password.
+    logger.log_hyperparams({key: redact(v) if isinstance(v, str) else v for key, v in parameters.items()})
     folder = logger.run_folder
-    (folder / "config.yaml").write_text(config_yaml)
+    (folder / "config.yaml").write_text(redact(config_yaml))
     (folder / "environment.json").write_text(json.dumps(describe_environment(), indent=2) + "\n")
     data.prepare_data()
     logger.log_hyperparams({"data.digest": data.digest})
@@ -105,6 +111,30 @@ def _add_callbacks(trainer: Trainer, task: SegmentationTask) -> None:
     if task.ema_decay > 0:
         callbacks.insert(0, WeightEMA(task.ema_decay))
     callbacks[:0] = [TrainingProgress(), ValidationPacing()]
+
+
+def check_network(task: SegmentationTask, patch_size: Sequence[int]) -> None:
+    """Refuse a network that cannot be made or does not fit the patch, before any data is read.
+
+    Raises:
+        UsageError: Names the keys at fault.
+    """
+    try:
+        with torch.device("meta"):  # sizes alone: no memory, and no random numbers
+            network = task.make_network(1, 2)
+    except ValueError as error:
+        raise UsageError(f"model.network: {error}") from error
+    if not isinstance(network, Network):
+        raise UsageError(f"model.network: expected a network of this application, found {type(network).__name__}")
+    if network.spatial_dims != len(patch_size):
+        raise UsageError(
+            f"data.patch_size: expected {network.spatial_dims} numbers as model.network has that many spatial_dims, "
+            f"found {list(patch_size)}"
+        )
+    supervised, stride = network.init_args.get("deep_supervision"), getattr(network, "total_stride", None)
+    if supervised and stride and any(size % step for size, step in zip(patch_size, stride, strict=True)):
+        # Labels are reduced by whole steps for the coarser heads.
+        raise UsageError(f"data.patch_size: expected multiples of {list(stride)}, found {list(patch_size)}")
 
 
 def _place_checkpoints(trainer: Trainer, folder: Path) -> None:

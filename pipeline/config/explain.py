@@ -49,8 +49,8 @@ def explain(message: str, files: Mapping[str, Tree], arguments: Sequence[str], s
     return _wrong_value(message, merged, sections) or _condensed(message)
 
 
-def _unknown(name: str, valid: Sequence[str], prefix: str, where: str) -> _RefusalError:
-    best = schema.nearest(name, list(valid))
+def _unknown(name: str, tree: Tree, valid: Tree, prefix: str, where: str) -> _RefusalError:
+    best = schema.nearest_key(name, valid, tree)
     return _RefusalError(f"{where}unknown key '{prefix}{name}'; the nearest valid key is '{prefix}{best}'")
 
 
@@ -128,7 +128,7 @@ def _set(tree: Tree, key: list[str], value: Any) -> None:  # noqa: ANN401
 def _check(tree: Tree, valid: Tree, prefix: str, where: str) -> None:
     for name, value in tree.items():
         if name.rstrip("+") not in valid:
-            raise _unknown(name, list(valid), prefix, where)
+            raise _unknown(name, tree, valid, prefix, where)
         annotation = valid[name.rstrip("+")]
         if isinstance(annotation, dict):  # a section without class_path
             if isinstance(value, dict):

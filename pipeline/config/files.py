@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 
+import pipeline
 from pipeline.config.errors import UsageError
 
 SUFFIXES = (".yaml", ".yml")
 _OPTIONS = ("--config", "-c")
+# Beside the package and not by import: another `configs` on the path would hide ours.
+_SHIPPED = Path(pipeline.__file__).parents[1] / "configs"
 
 
 def shipped_names() -> list[str]:
     """Return the file names of the shipped configs, sorted."""
-    return sorted(entry.name for entry in files("configs").iterdir() if entry.name.endswith(SUFFIXES))
+    return sorted(entry.name for entry in _SHIPPED.iterdir() if entry.name.endswith(SUFFIXES))
 
 
 def find_config(reference: str) -> Path:
@@ -30,7 +32,7 @@ def find_config(reference: str) -> Path:
     shipped = shipped_names()
     for name in (reference, f"{reference}.yaml"):
         if name in shipped:
-            return Path(str(files("configs") / name))
+            return _SHIPPED / name
     nearest = get_close_matches(Path(reference).name, shipped, n=1, cutoff=0.0)
     hint = f"; nearest shipped config: '{nearest[0]}'" if nearest else ""
     raise UsageError(

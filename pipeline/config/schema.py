@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -94,6 +94,47 @@ def readable(annotation: Annotation) -> str:
     if inspect.isclass(annotation) and not parts:
         return annotation.__name__
     return str(annotation).replace("typing.", "")
+
+
+def nested_keys(valid: Mapping[str, Annotation], values: Mapping[str, Any]) -> Iterator[str]:
+    """Return the dotted keys below those of a section: of its dataclasses, and of the classes that it names.
+
+    Args:
+        valid: Types of the section's keys; for a section without class_path, its keys' types.
+        values: What the config holds for them, with the arguments of a class beside its class_path.
+    """
+    for key, annotation in valid.items():
+        value = values.get(key)
+        value = {"class_path": value} if isinstance(value, str) else value if isinstance(value, Mapping) else {}
+        if isinstance(annotation, dict):
+            inner: Mapping[str, Annotation] | None = annotation
+        else:
+            cls = class_of(value, annotation)
+            inner = arguments_of(cls, skip=given_by_caller(annotation)) if cls else None
+        if inner:
+            yield from (f"{key}.{name}" for name in (*inner, *nested_keys(inner, value)))
+
+
+def nearest_key(name: str, valid: Mapping[str, Annotation], values: Mapping[str, Any]) -> str:
+    """Return the valid key that is most like another one, among a section's own keys and those below them.
+
+    A key further down counts by its last part, and goes first only if that is more alike.
+
+    Args:
+        name: The unknown key, of one part.
+        valid: See `nested_keys`.
+        values: See `nested_keys`.
+    """
+    own = nearest(name, list(valid))
+    deeper = {key.rpartition(".")[2]: key for key in reversed(list(nested_keys(valid, values)))}
+    if not deeper or own.startswith(name):
+        return own
+    below = nearest(name, list(deeper))
+    return deeper[below] if _likeness(name, below) > _likeness(name, own) else own
+
+
+def _likeness(name: str, other: str) -> float:
+    return SequenceMatcher(None, other, name).ratio()  # in the order of get_close_matches
 
 
 def nearest(name: str, valid: list[str]) -> str:

@@ -1,10 +1,11 @@
 """The command line of a training: seed_everything, model, data and trainer, typed by constructors."""
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, DefaultHelpFormatter, Namespace
 from jsonargparse.typing import NonNegativeInt
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
@@ -24,16 +25,22 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "use_distributed_sampler": False,  # our samplers share the work themselves
     "log_every_n_steps": 10,
 }
-_DESCRIPTION = """Train a model from a config. Any of its keys can be overridden, e.g. --trainer.max_epochs 3.
-Two switches stand beside the keys below: --allow-custom-code lets the config name classes outside this
-application, those of the current folder included; --debug shows the whole log."""
+_DESCRIPTION = """Train a model from a config. Any of its keys can be overridden, e.g.
+--trainer.max_epochs 3. Two switches stand beside the keys below:
+  --allow-custom-code  lets the config name classes outside this application,
+                       those of the current folder included
+  --debug              shows the whole log"""
 _EXAMPLES = """examples:
   pipeline train --config unet_ct.yaml
   pipeline train --config unet_ct.yaml --data.root /data/ct --trainer.max_time 00:00:40:00
-  pipeline train --config mine.yaml --model.network.channels "[16,32,64]" --trainer.precision bf16-mixed
+  pipeline train --config mine.yaml --model.network.norm batch --trainer.precision bf16-mixed
   pipeline train --config unet_ct.yaml --print_config > mine.yaml
 
 """
+
+
+class _HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Types and defaults as jsonargparse shows them; description and examples in the lines they are written in."""
 
 
 class TrainingCLI(LightningCLI):
@@ -70,6 +77,7 @@ class TrainingCLI(LightningCLI):
                 "prog": "pipeline train",
                 "description": _DESCRIPTION,
                 "epilog": _EXAMPLES,
+                "formatter_class": _HelpFormatter,
                 "exit_on_error": False,
                 "allow_abbrev": False,  # `--trainer.max_epoch` is a mistake, not a short form
             },
@@ -86,7 +94,7 @@ class TrainingCLI(LightningCLI):
             "--seed_everything",
             type=NonNegativeInt,
             default=self.seed_everything_default,
-            help="Seed of the split, the weights' start, patches and augmentation.",
+            help="Seed of the weights' start, patches and augmentation; that of the split is data.split.seed.",
         )
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -31,20 +31,6 @@ def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
     return [round(index * (size - tile) / max(1, count - 1)) for index in range(count)]
 
 
-def tile_origins(shape: Sequence[int], tile: Sequence[int], overlap: float) -> list[tuple[int, ...]]:
-    """Return the lowest corner of every tile that covers `shape`, last axis fastest."""
-    axes = [tile_starts(size, length, overlap) for size, length in zip(shape, tile, strict=True)]
-    return list(itertools.product(*axes))
-
-
-def gaussian_weights(tile: Sequence[int]) -> NDArray[np.float32]:
-    """Return Gaussian weights [*tile] that are 1 at the centre and positive everywhere."""
-    weights = np.ones((), dtype=np.float64)
-    for length in tile:
-        weights = np.multiply.outer(weights, _gaussian(length))
-    return weights.astype(np.float32)
-
-
 def _gaussian(length: int) -> NDArray[np.float64]:
     """Return the weights [length] of a tile along one axis."""
     distance = np.arange(length) - (length - 1) / 2.0

@@ -46,6 +46,8 @@ class Task(LightningModule, ABC):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.fraction = 0.0  # of the training that is done, at the last step
+        if not 0.0 <= warmup < 1.0:
+            raise ValueError(f"model.warmup: expected a part of the training from 0 to below 1, found {warmup}")
 
     @property
     def data(self) -> DataModule:

@@ -42,6 +42,10 @@ class SegmentationTask(Task):
         tile_overlap: float = 0.25,
     ) -> None:
         super().__init__(network, optimizer, learning_rate, weight_decay, warmup)
+        if not 0.0 <= ema_decay < 1.0:
+            raise ValueError(f"model.ema_decay: expected 0 for none, or a share below 1, found {ema_decay}")
+        if not 0.0 <= tile_overlap < 1.0:
+            raise ValueError(f"model.tile_overlap: expected a share of the patch below 1, found {tile_overlap}")
         self.batch_dice = batch_dice
         self.ema_decay = ema_decay
         self.tile_overlap = tile_overlap

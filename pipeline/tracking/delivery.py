@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.tracking.outbox import BATCH, SPOOL, Entry
+from pipeline.tracking.redaction import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,4 +86,4 @@ def deliver_leftovers(client: "MlflowClient", work_root: Path) -> None:
             if any(entry["kind"] == "status" for entry in read_spool(path)[1]):
                 deliver_spool(client, path, with_files=True)
         except Exception as error:  # an old run's leftovers must not stop a new one
-            log.warning("%s: not sent, kept for later: %s", path, error)
+            log.warning("%s: not sent, kept for later: %s", path, redact(str(error)))

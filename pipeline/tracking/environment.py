@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.tracking.redaction import redact
+
 log = logging.getLogger(__name__)
 
 DISTRIBUTION = "segpose-pipeline"
@@ -25,7 +27,7 @@ def describe_environment() -> dict[str, Any]:
         "processor": processor(),
         "devices": devices(),
         "git": git_revision(Path(__file__).parent),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *map(redact, sys.argv[1:])],
     }
 
 

@@ -15,6 +15,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from pipeline.model_reference import parse_registered_name, register_model
 from pipeline.tracking import store
 from pipeline.tracking.delivery import deliver_leftovers, send_entries, upload
 from pipeline.tracking.outbox import SPOOL, Entry, Outbox
@@ -40,6 +41,11 @@ class MlflowLogger(Logger):
         tracking_uri: MLflow tracking URI, or the folder of an embedded store. Default:
             MLFLOW_TRACKING_URI, else `mlruns` in the current folder.
         tags: Further tags of the run.
+        register_as: Make the run's model a version of this registered model: `name`, or `name@alias` to move the
+            alias to the new version, so that `--model models:/name@alias` finds it. None registers nothing.
+
+    Raises:
+        ValueError: `register_as` is no name that MLflow takes.
     """
 
     def __init__(
@@ -48,8 +54,10 @@ class MlflowLogger(Logger):
         run_name: str | None = None,
         tracking_uri: str | None = None,
         tags: dict[str, str] | None = None,
+        register_as: str | None = None,
     ) -> None:
         super().__init__()
+        self._registered_name = None if register_as is None else parse_registered_name(register_as)
         self._experiment_name, self._run_name, self._tags = experiment, run_name, dict(tags or {})
         self._uri = store.resolve_uri(tracking_uri)
         self._client: MlflowClient | None = None
@@ -165,6 +173,28 @@ class MlflowLogger(Logger):
         return self._outbox is None or self._outbox.flush(timeout_s)
 
     @rank_zero_only
+    def register(self) -> str | None:
+        """Register the run's model folder as `register_as` says; call it once the folder is written.
+
+        Returns:
+            A reference for `--model`, such as `models:/liver@best`; None if nothing was asked for, or if the store
+            refused or was away, which is logged and does not lose the training.
+        """
+        if self._registered_name is None:
+            return None
+        name, alias = self._registered_name
+        if not (self.flush() and self._upload()):
+            log.error("the model is not registered as '%s': not all of the run is in the tracking store yet", name)
+            return None
+        try:
+            reference = register_model(self.run_id, name, alias=alias, tracking_uri=self._uri)
+        except store.StoreError as error:
+            log.error("the model is not registered as '%s': %s", name, error)
+            return None
+        log.info("the model is registered as %s", reference)
+        return reference
+
+    @rank_zero_only
     def finalize(self, status: str) -> None:
         """Send what is left, upload the work folder of a remote store, and set the run's status.
 
@@ -191,7 +221,7 @@ class MlflowLogger(Logger):
         if not is_rank_zero():
             raise RuntimeError("the run is made by rank zero; ask trainer.log_dir, which hands it on")
         client, experiment_id = store.open_experiment(self._experiment_name, self._uri)
-        run = client.create_run(experiment_id, run_name=self._run_name, tags=self._tags)
+        run = store.make_run(client, experiment_id, self._uri, name=self._run_name, tags=self._tags)
         self._client, self._run_id = client, str(run.info.run_id)
         folder = store.local_path(run.info.artifact_uri)
         self._remote = folder is None
@@ -218,7 +248,7 @@ class MlflowLogger(Logger):
         try:
             upload(self._client, self._run_id, self._run_folder, self._uploaded)
         except Exception as error:  # the files stay where they are; a lost upload must not lose a training
-            log.warning("%s: the files could not be uploaded: %s", self._run_folder, error)
+            log.warning("%s: the files could not be uploaded: %s", self._run_folder, store.redact(str(error)))
             return False
         return True
 

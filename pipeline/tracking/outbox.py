@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.tracking.redaction import redact
+
 log = logging.getLogger(__name__)
 
 Entry = dict[str, Any]
@@ -110,7 +112,7 @@ class Outbox:
             if self._failures == 1:
                 log.warning(
                     "the tracking store does not answer (%s); training goes on, metrics are kept in %s and sent later",
-                    str(error).splitlines()[0] if str(error) else type(error).__name__,
+                    redact(str(error).splitlines()[0]) if str(error) else type(error).__name__,
                     self._spool,
                 )
             self._write_spool()

@@ -13,8 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
+from pipeline.tracking.redaction import redact as redact
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +101,7 @@ def open_client(tracking_uri: str | None = None) -> "MlflowClient":
         with _creation_lock(embedded_root(uri)):
             return MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, OSError) as error:
-        raise StoreError(f"{redact(uri)}: the tracking store cannot be opened: {error}") from error
+        raise StoreError(redact(f"{uri}: the tracking store cannot be opened: {error}")) from error
 
 
 def open_experiment(name: str, tracking_uri: str | None = None) -> tuple["MlflowClient", str]:
@@ -116,30 +119,51 @@ def open_experiment(name: str, tracking_uri: str | None = None) -> tuple["Mlflow
         if experiment is None:
             return client, _create_experiment(client, name, uri)
     except MlflowException as error:
-        raise StoreError(
-            f"{redact(uri)}: the tracking store does not answer: {error}. Start the server, or choose "
-            "another store with MLFLOW_TRACKING_URI or the logger's tracking_uri"
-        ) from error
+        raise no_answer(uri, error) from error
     if experiment.lifecycle_stage != "active":
         raise StoreError(f"{redact(uri)}: the experiment '{name}' is deleted; restore it or use another name")
     return client, str(experiment.experiment_id)
 
 
+def make_run(client: "MlflowClient", experiment_id: str, uri: str, *, name: str | None, tags: dict[str, str]) -> "Run":
+    """Make a run in an experiment of the store that a client was opened for.
+
+    Raises:
+        StoreError: The store does not make it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.create_run(experiment_id, run_name=name, tags=tags)
+    except MlflowException as error:
+        raise no_answer(uri, error) from error
+
+
 def open_command(tracking_uri: str | None = None) -> str:
-    """Return the one shell command that opens a store in MLflow's page."""
+    """Return the one shell command that opens a store in MLflow's page.
+
+    A password never stands in it: the command names MLFLOW_TRACKING_URI where that holds the URI; else the database
+    asks its own sources for the password, such as PGPASSWORD.
+    """
     uri = resolve_uri(tracking_uri)
+    public = redact(uri)
     if uri.startswith(("http://", "https://")):
-        return shlex.join([Path(sys.executable).name, "-m", "webbrowser", uri])
+        return shlex.join([Path(sys.executable).name, "-m", "webbrowser", public])
+    hidden = public != uri and os.environ.get("MLFLOW_TRACKING_URI") == uri
+    shown = '"$MLFLOW_TRACKING_URI"' if hidden else shlex.quote(public)
     found = shutil.which("mlflow")
     # The short form only where the shell would find the MLflow of this very environment.
     same = found is not None and Path(found).parent == Path(sys.executable).parent
     start = ["mlflow"] if same else [sys.executable, "-m", "mlflow"]
-    return shlex.join([*start, "ui", "--backend-store-uri", uri, "--port", "5000"])
+    return f"{shlex.join([*start, 'ui'])} --backend-store-uri {shown} --port 5000"
 
 
-def redact(uri: str) -> str:
-    """Return a tracking URI without the user and password in it."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+def no_answer(uri: str, error: Exception) -> StoreError:
+    """Return the error that says that a store cannot be asked, and what to do."""
+    return StoreError(
+        redact(f"{uri}: the tracking store does not answer: {error}. Start the server, or choose ")
+        + "another store with MLFLOW_TRACKING_URI or the logger's tracking_uri"
+    )
 
 
 def _creation_lock(root: Path | None) -> AbstractContextManager[object]:

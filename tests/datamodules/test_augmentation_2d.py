@@ -48,6 +48,24 @@ def test_all_changes_together_are_finite_and_follow_the_generator():
     assert not torch.equal(first[0], other[0])
 
 
+@pytest.mark.parametrize("channels", [2, 5])
+def test_any_number_of_channels(channels):
+    image, label = ramp(channels, 48)
+    made, _ = ImageAugmenter(Augmentation(**ALL), (32, 32))(image, label, np.random.default_rng(0))
+    assert made.shape == (channels, 32, 32, 1)
+
+
+def test_scaling_keeps_the_aspect():
+    image = torch.zeros(1, 64, 64, 1)
+    label = torch.zeros(1, 64, 64, 1, dtype=torch.uint8)
+    label[:, 24:40, 24:40] = 1
+    augmenter = ImageAugmenter(Augmentation(**NOTHING | {"scaling_p": 1.0}), (44, 44))
+    for seed in range(10):
+        _, mask = augmenter(image, label, np.random.default_rng(seed))
+        columns, rows = (int(mask.any(dim=axis).sum()) for axis in (2, 1))
+        assert abs(columns - rows) <= 1
+
+
 def test_negative_intensities_survive():
     image, label = ramp(1, 48)
     made, _ = ImageAugmenter(Augmentation(**ALL), (32, 32))(image - 50, label, np.random.default_rng(0))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from datamodules.fingerprint import CaseSummary
+from datamodules.formats.errors import DataError
 from datamodules.preprocessing_choice import PreprocessingChoice
 
 
@@ -39,5 +40,5 @@ def test_ct_takes_the_foreground_of_its_own_channel():
 
 
 def test_one_scheme_for_each_channel():
-    with pytest.raises(ValueError, match="3 schemes for 2 channels"):
+    with pytest.raises(DataError, match="3 schemes for 2 channels"):
         PreprocessingChoice(intensity=["ct", "zscore", "none"]).resolve(CASES, 2)

@@ -52,10 +52,10 @@ def test_the_split_stays_the_same_for_ever():
 
 @pytest.mark.parametrize(("fold", "folds"), [(0, 1), (4, 4), (-1, 4)])
 def test_a_fold_that_does_not_exist_is_refused(fold, folds):
-    with pytest.raises(DataError, match=r"data\.fold"):
+    with pytest.raises(DataError, match=r"data\.split\.fold"):
         split_cases(CASES, fold=fold, folds=folds, seed=0)
 
 
 def test_more_folds_than_groups_are_refused():
-    with pytest.raises(DataError, match=r"1 group\(s\).*lower data.folds"):
+    with pytest.raises(DataError, match=r"1 group\(s\).*lower data.split.folds"):
         split_cases(make_cases({"p": 5}), fold=0, folds=2, seed=0)

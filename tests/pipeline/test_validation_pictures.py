@@ -1,5 +1,5 @@
 from pipeline.evaluation import StructureScore
-from pipeline.final_validation import choose_cases
+from pipeline.validation_pictures import choose_cases
 
 
 def row(case, dice):
