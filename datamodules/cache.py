@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import secrets
 import shutil
 import time
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from datamodules.cases import Case, CaseList
 from datamodules.checks import read_pair
+from datamodules.formats.atomic import flush
 from datamodules.grid import Grid
 from datamodules.hashing import cache_key, hash_cases, seed_of
 from datamodules.labels import LabelSet
@@ -168,21 +168,13 @@ def _publish(temporary: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
-    _fsync(target.parent)
+    flush(target.parent)
 
 
 def _flush(folder: Path) -> None:
     for path in folder.iterdir():
-        _fsync(path)
-    _fsync(folder)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(path)
+    flush(folder)
 
 
 def _remove_stale(folder: Path) -> None:

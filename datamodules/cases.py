@@ -3,11 +3,11 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.formats import is_volume_file, read_volume, strip_suffix
+from datamodules.formats import is_volume_file, read_channels, read_volume, strip_suffix
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume, stack_channels
 from datamodules.labels import LabelSet
@@ -27,6 +27,7 @@ class Case:
         images: One file per channel, or one file that holds all channels.
         label: The label file, where there is one.
         volume_indices: For 4-D files, which volume of the file is the channel, one per image.
+        all_volumes: Whether the volumes of 4-D files are the channels, all of them and in their order.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Case:
     images: tuple[Path, ...]
     label: Path | None = None
     volume_indices: tuple[int, ...] | None = None
+    all_volumes: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -53,12 +55,13 @@ class CaseList:
     cases: tuple[Case, ...]
 
 
-def read_image(case: Case, channels: int | None = None) -> Volume:
+def read_image(case: Case, channels: int | None = None, *, strict: bool = False) -> Volume:
     """Read the image of a case `[C, X, Y, Z]`.
 
     Args:
         case: What to read.
         channels: The number of channels that the reader needs, where it is known.
+        strict: Refuse doubtful geometry instead of warning of it.
 
     Raises:
         DataError: If a file is absent or broken, channels differ in geometry, or their number is wrong.
@@ -68,14 +71,17 @@ def read_image(case: Case, channels: int | None = None) -> Volume:
             remedy = "add the missing channel, or mend the link"
             raise DataError(path, expected=f"a file of case {case.id}", found="none", remedy=remedy)
     indices: Sequence[int | None] = case.volume_indices or [None] * len(case.images)
-    volumes = [read_volume(path, volume_index=i) for path, i in zip(case.images, indices, strict=True)]
+    volumes = [
+        read_channels(path, strict=strict) if case.all_volumes else read_volume(path, volume_index=i, strict=strict)
+        for path, i in zip(case.images, indices, strict=True)
+    ]
     volume = volumes[0] if len(volumes) == 1 else stack_channels(volumes)
     if channels is not None and volume.array.shape[0] != channels:
         raise DataError(
             case.images[0],
             expected=f"{channels} channel(s)",
             found=f"{volume.array.shape[0]} in {len(case.images)} file(s)",
-            remedy="give the same channels as in training, as NAME_0000, NAME_0001, ...",
+            remedy="give all channels and no others, as NAME_0000, NAME_0001, ... or as the volumes of one 4-D file",
         )
     return volume
 
@@ -128,10 +134,32 @@ def refuse_twins(folder: Path, names: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def group_channels(folder: Path, files: Sequence[Path]) -> dict[str, dict[int, Path]]:
-    """Group `NAME_0000`, `NAME_0001`, ... into cases; a file without that ending is a case of its own.
+def claim_channels(files: Iterable[Path], whole: Collection[Path] = ()) -> list[tuple[str, int, Path]]:
+    """Return the case and the channel that each file's name claims.
 
     Four digits count as a channel only where `NAME_0000` is there too, so that `scan_2019` keeps its name.
+
+    Args:
+        files: Volume files of one folder.
+        whole: Those whose digits are part of their name, so that each is a case of its own.
+    """
+    stems = {path: None if path in whole else CHANNEL_SUFFIX.fullmatch(strip_suffix(path)) for path in files}
+    firsts = {match["name"] for match in stems.values() if match and int(match["channel"]) == 0}
+    return [
+        (match["name"], int(match["channel"]), path)
+        if match and match["name"] in firsts
+        else (strip_suffix(path), 0, path)
+        for path, match in stems.items()
+    ]
+
+
+def group_channels(folder: Path, files: Iterable[Path], whole: Collection[Path] = ()) -> dict[str, dict[int, Path]]:
+    """Group `NAME_0000`, `NAME_0001`, ... into cases; a file without that ending is a case of its own.
+
+    Args:
+        folder: What an error shall name.
+        files: Its volume files.
+        whole: Those whose digits are part of their name, as for `claim_channels`.
 
     Returns:
         By case id, the file of each channel number; channel 0 is always there.
@@ -139,14 +167,7 @@ def group_channels(folder: Path, files: Sequence[Path]) -> dict[str, dict[int, P
     Raises:
         DataError: If two files claim the same case and channel, or ids are equal but for case (F31).
     """
-    stems = {path: CHANNEL_SUFFIX.fullmatch(strip_suffix(path)) for path in files}
-    firsts = {match["name"] for match in stems.values() if match and int(match["channel"]) == 0}
-    claims: list[tuple[str, int, Path]] = []
-    for path, match in stems.items():
-        if match and match["name"] in firsts:
-            claims.append((match["name"], int(match["channel"]), path))
-        else:
-            claims.append((strip_suffix(path), 0, path))
+    claims = claim_channels(files, whole)
     refuse_twins(folder, [(f"{name}_{channel:04d}", path.name) for name, channel, path in claims])
     groups: dict[str, dict[int, Path]] = {}
     for name, channel, path in claims:

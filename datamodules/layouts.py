@@ -11,6 +11,7 @@ from datamodules.cases import (
     CHANNEL_SUFFIX,
     Case,
     CaseList,
+    claim_channels,
     group_channels,
     list_volumes,
     read_image,
@@ -18,7 +19,7 @@ from datamodules.cases import (
     same_name,
 )
 from datamodules.dataset_json import declared_channels, is_decathlon, read_description
-from datamodules.formats import read_volume, strip_suffix
+from datamodules.formats import image, strip_suffix, suffix_of
 from datamodules.formats.errors import DataError
 from datamodules.inputs import find_inputs
 from datamodules.labels import LabelSet
@@ -86,7 +87,7 @@ def _nnunet_cases(root: Path, description: Mapping[str, Any]) -> list[Case]:
         )
     groups = group_channels(root / "imagesTr", files)
     wanted = list(range(len(declared_channels(description)) or 1))
-    if wrong := [name for name in groups if sorted(groups[name]) != wanted]:
+    if wrong := [name for name in groups if sorted(groups[name]) != wanted and not _is_one_image(groups[name])]:
         found = [f"{name}: {', '.join(path.name for path in groups[name].values())}" for name in sorted(wrong)]
         raise DataError(
             root / "imagesTr",
@@ -94,20 +95,21 @@ def _nnunet_cases(root: Path, description: Mapping[str, Any]) -> list[Case]:
             found="; ".join(found[:5]),
             remedy="add the missing files, or mend `channel_names` in dataset.json",
         )
-    images = {name: tuple(found[channel] for channel in wanted) for name, found in groups.items()}
+    images = {name: tuple(found[channel] for channel in sorted(found)) for name, found in groups.items()}
     return _with_labels(images, root / "imagesTr", root / "labelsTr")
 
 
+def _is_one_image(found: Mapping[int, Path]) -> bool:
+    """Tell whether a case is one PNG, TIFF or BMP, which may hold all channels as colours: reading it will tell."""
+    return list(found) == [0] and suffix_of(found[0]).lower() in image.SUFFIXES
+
+
 def _decathlon_cases(root: Path, description: Mapping[str, Any]) -> list[Case]:
-    channels = len(declared_channels(description)) or 1
     cases, missing = [], []
     for entry in description["training"]:
-        image, label = root / str(entry["image"]), root / str(entry["label"])
-        name = strip_suffix(image)
-        # Several channels are the volumes of one 4-D file.
-        indices = tuple(range(channels)) if channels > 1 else None
-        cases.append(Case(name, name, (image,) * channels, label, indices))
-        missing += [str(path) for path in (image, label) if not path.exists()]
+        scan, label = root / str(entry["image"]), root / str(entry["label"])
+        cases.append(Case(strip_suffix(scan), strip_suffix(scan), (scan,), label, all_volumes=True))
+        missing += [str(path) for path in (scan, label) if not path.exists()]
     if missing:
         raise DataError(
             root / "dataset.json",
@@ -119,14 +121,19 @@ def _decathlon_cases(root: Path, description: Mapping[str, Any]) -> list[Case]:
 
 
 def _paired_cases(root: Path) -> list[Case]:
-    groups = group_channels(root / "images", list_volumes(root / "images"))
-    counts = {name: len(found) for name, found in groups.items()}
-    if len(set(counts.values())) > 1:
+    files = list_volumes(root / "images")
+    masks = {same_name(strip_suffix(path)) for path in list_volumes(root / "masks")}
+    as_channels = sum(same_name(name) in masks for name, _, _ in claim_channels(files))
+    as_names = sum(same_name(strip_suffix(path)) in masks for path in files)
+    # the digits of img_0000, img_0001, ... are no channels where the masks bear them as well
+    groups = group_channels(root / "images", files, whole=set(files) if as_names >= as_channels else ())
+    channels = {name: " ".join(f"_{channel:04d}" for channel in sorted(found)) for name, found in groups.items()}
+    if len(set(channels.values())) > 1:
         raise DataError(
             root / "images",
-            expected="the same number of channels in every case",
-            found=", ".join(f"{name}: {count}" for name, count in sorted(counts.items())[:5]),
-            remedy="add the missing channels",
+            expected="the same channels in every case",
+            found=", ".join(f"{name}: {numbers}" for name, numbers in sorted(channels.items())[:5]),
+            remedy="add the missing channels, or name each mask as its image",
         )
     images = {name: tuple(found[channel] for channel in sorted(found)) for name, found in groups.items()}
     return _with_labels(images, root / "images", root / "masks")
@@ -157,7 +164,7 @@ def _channel_names(description: Mapping[str, Any], cases: Sequence[Case]) -> tup
         return tuple(names)
     count = len(cases[0].images)
     if count == 1:
-        count = read_volume(cases[0].images[0]).array.shape[0]
+        count = read_image(cases[0]).array.shape[0]
     return {1: ("image",), 3: ("red", "green", "blue")}.get(count) or tuple(f"channel_{i}" for i in range(count))
 
 

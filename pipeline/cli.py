@@ -102,7 +102,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The last stop of every command: whatever is not foreseen shows where it came from.
         _report(error, with_traceback=debug or not _is_expected(error))
         return exit_codes.FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

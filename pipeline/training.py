@@ -34,7 +34,8 @@ def _logger_of(trainer: Trainer) -> MlflowLogger:
     raise UsageError("trainer.logger: expected an MlflowLogger, which holds the run's folder; leave the key out")
 
 
-def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: float) -> str:
+def _summary(result: FinalResult, logger: MlflowLogger, registered: str | None, seconds: float) -> str:
+    folder = logger.run_folder
     scores = ", ".join(f"{name} {value:.3f}" for name, value in result.dice.items())
     return "\n".join(
         [
@@ -42,6 +43,7 @@ def _summary(result: FinalResult, logger: MlflowLogger, folder: Path, seconds: f
             f"  by structure  {scores}",
             f"  run           {logger.run_id}",
             f"  model folder  {folder / 'model'}",
+            *([f"  registered    {registered}"] if registered else []),
             f"  pictures      {folder / 'pictures'}",
             f"  scores        {folder / 'validation' / 'scores.csv'}",
             f"  open in MLflow with:  {open_command(logger.tracking_uri)}",
@@ -153,5 +155,6 @@ def _finish(
     logger.log_metrics({f"final/{key}": value for key, value in result.metrics.items()}, trainer.global_step)
     curves = {key: curve for key, curve in logger.history.items() if key.startswith(_DRAWN)}
     loss_curve_png(curves, folder / "pictures" / "curves.png")
+    registered = logger.register()
     logger.finalize("success")
-    return _summary(result, logger, folder, time.monotonic() - begun)
+    return _summary(result, logger, registered, time.monotonic() - begun)

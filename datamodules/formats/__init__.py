@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ __all__ = [
     "DataError",
     "Volume",
     "is_volume_file",
+    "read_channels",
     "read_labels",
     "read_volume",
     "stack_channels",
+    "stored_shape",
     "strip_suffix",
     "suffix_of",
     "write_labels",
@@ -72,6 +75,34 @@ def read_volume(path: Path, *, volume_index: int | None = None, strict: bool = F
     return Volume(nifti.scaled(nifti.pick_volume(path, array, volume_index), scaling)[None], affine, path)
 
 
+def read_channels(path: Path, *, strict: bool = False) -> Volume:
+    """Read all volumes of a file to float32, each as a channel, decompressing it once.
+
+    Args:
+        path: A file with one of SUFFIXES.
+        strict: Refuse doubtful geometry instead of warning of it.
+
+    Returns:
+        A volume [C, X, Y, Z] with the volumes of a 4-D NIfTI, or the colours of an image.
+
+    Raises:
+        DataError: The file is damaged or not what its name says; see the formats.
+    """
+    if suffix_of(path).lower() in image.SUFFIXES:
+        return read_volume(path)
+    array, affine, scaling = nifti.read(path, strict=strict)
+    return Volume(nifti.scaled(nifti.all_volumes(array), scaling), affine, path)
+
+
+def stored_shape(path: Path) -> tuple[int, ...] | None:
+    """Return the shape that a NIfTI's header states; None for an image, which is always two-dimensional.
+
+    Raises:
+        DataError: The header cannot be read.
+    """
+    return None if suffix_of(path).lower() in image.SUFFIXES else nifti.read_shape(path)
+
+
 def read_labels(path: Path, *, strict: bool = False) -> Volume:
     """Read a label volume to an integer type.
 
@@ -94,17 +125,23 @@ def read_labels(path: Path, *, strict: bool = False) -> Volume:
     stored, affine, scaling = nifti.read(path, strict=strict)
     if scaling != (1.0, 0.0):
         stored = nifti.scaled(stored, scaling)
-    channels = stored.reshape((*stored.shape[:3], -1), order="F")
-    return Volume(_integers(path, np.moveaxis(channels, -1, 0)), affine, path)
+    return Volume(_integers(path, nifti.all_volumes(stored)), affine, path)
 
 
-def write_labels(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None:
+def write_labels(
+    path: Path, array: NDArray[Any], affine: NDArray[np.float64], *, shape: tuple[int, ...] | None = None
+) -> None:
     """Write label values atomically as uint8, or uint16 when a value is over 255.
+
+    A label map takes the stored shape of its image where that is the same voxels, as [X, Y], [X, Y, Z] or
+    [X, Y, Z, 1]; the map of an image of several volumes is [X, Y, Z]. Masks of overlapping structures are
+    always [X, Y, Z, K], with Z = 1 for a 2-D image.
 
     Args:
         path: The suffix chooses the format; the folder exists.
         array: Integers [X, Y, Z], or [K, X, Y, Z] for overlapping structures (4-D NIfTI, structures last).
         affine: 4 x 4 matrix to RAS+ mm; an image file has no place for it.
+        shape: The stored shape of the image that a label map [X, Y, Z] belongs to, where it is known.
 
     Raises:
         DataError: Values outside 0 to 65535, or a shape that the format cannot hold.
@@ -117,11 +154,11 @@ def write_labels(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -
     if suffix_of(path).lower() in image.SUFFIXES:
         image.write(path, labels)
     else:
-        nifti.write(path, labels if labels.ndim == 3 else np.moveaxis(labels, 0, -1), affine)
+        nifti.write(path, _as_stored(labels, shape) if labels.ndim == 3 else np.moveaxis(labels, 0, -1), affine)
 
 
 def write_scores(path: Path, array: NDArray[np.float32], affine: NDArray[np.float64]) -> None:
-    """Write scores [K, X, Y, Z] atomically as a float32 NIfTI [X, Y, Z, K].
+    """Write scores [K, X, Y, Z] atomically as a float32 NIfTI [X, Y, Z, K], with Z = 1 for a 2-D image.
 
     Raises:
         DataError: The suffix is that of an image file, which cannot hold scores.
@@ -129,6 +166,13 @@ def write_scores(path: Path, array: NDArray[np.float32], affine: NDArray[np.floa
     if suffix_of(path).lower() in image.SUFFIXES:
         raise DataError(path, "a NIfTI name for scores", path.name, "write scores to a .nii.gz file")
     nifti.write(path, np.moveaxis(array, 0, -1).astype(np.float32, copy=False), affine)
+
+
+def _as_stored(labels: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]:
+    """Return [X, Y, Z] with the axes of size 1 behind the last real one that the stored shape has."""
+    padded = (*(shape or labels.shape), 1, 1)
+    same = padded[:3] == labels.shape and math.prod(padded) == labels.size
+    return labels.reshape(shape) if shape and same else labels
 
 
 def _integers(path: Path, array: NDArray[Any]) -> NDArray[Any]:

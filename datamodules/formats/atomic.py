@@ -24,9 +24,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.parent / f".{secrets.token_hex(8)}{''.join(path.suffixes[-2:])[-16:]}"
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         temporary.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,7 +47,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Push a file, or a folder's list of names, from the system's cache to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

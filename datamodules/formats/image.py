@@ -1,4 +1,8 @@
-"""2-D images (PNG, TIFF, BMP) as volumes of one slice."""
+"""2-D images (PNG, TIFF, BMP) as volumes of one slice.
+
+PNG and TIFF with deflate carry checksums, which are tested. Uncompressed and LZW TIFF, and BMP, carry none: damage
+that leaves their structure whole cannot be told from pixels.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from numpy.typing import NDArray
 
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.errors import DataError
+from datamodules.formats.tiff import check_tiff
 
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -28,13 +33,16 @@ def read(path: Path, page: int | None = None) -> NDArray[Any]:
         page: Which page of a TIFF of several.
 
     Raises:
-        DataError: The file cannot be decoded to its end, or holds several pages and none was chosen.
+        DataError: The file cannot be decoded to its end, fails a checksum, holds several pages and none was chosen,
+            or is a TIFF that is to be turned before it is shown.
     """
     data = path.read_bytes()
     if not data.startswith(_MAGIC[path.suffix.lower()]):
         raise DataError(path, f"a {path.suffix} image", f"bytes that begin with {data[:12]!r}", _REMEDY)
     if data.startswith(_PNG_MAGIC):
         _check_png(path, data)
+    elif path.suffix.lower() in (".tif", ".tiff"):
+        check_tiff(path, data)
     try:
         decoded, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:

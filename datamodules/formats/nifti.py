@@ -10,6 +10,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from datamodules.formats.atomic import write_atomically
@@ -47,6 +49,21 @@ def read(path: Path, *, strict: bool = False) -> tuple[NDArray[Any], NDArray[np.
     return _voxels(data, layout), layout.affine, (layout.slope, layout.intercept)
 
 
+def read_shape(path: Path) -> tuple[int, ...]:
+    """Return the stored shape of a file that was read before, from its header alone.
+
+    Raises:
+        DataError: The header cannot be read.
+    """
+    try:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+            block = stream.read(nib.Nifti2Header.sizeof_hdr)
+        kind = nib.Nifti2Header if nib.Nifti2Header.may_contain_header(block) else nib.Nifti1Header
+        return tuple(int(size) for size in kind(block[: kind.sizeof_hdr], check=False).get_data_shape())
+    except (EOFError, OSError, zlib.error, HeaderDataError, WrapStructError) as error:
+        raise DataError(path, "a NIfTI header", str(error), _TRUNCATED) from error
+
+
 def pick_volume(path: Path, array: NDArray[Any], index: int | None) -> NDArray[Any]:
     """Reduce [X, Y, Z, ...] to [X, Y, Z]: squeeze axes of size 1 behind the third, or take one volume.
 
@@ -59,7 +76,13 @@ def pick_volume(path: Path, array: NDArray[Any], index: int | None) -> NDArray[A
         raise DataError(path, "one 3-D volume", found, f"choose one with --volume 0 to {volumes - 1}")
     if index is not None and not 0 <= index < volumes:
         raise DataError(path, f"--volume from 0 to {volumes - 1}", f"--volume {index}", "choose one that exists")
-    return array.reshape((*array.shape[:3], volumes), order="F")[..., index or 0]
+    volume: NDArray[Any] = all_volumes(array)[index or 0]
+    return volume
+
+
+def all_volumes(array: NDArray[Any]) -> NDArray[Any]:
+    """Return [X, Y, Z, ...] as [C, X, Y, Z], the fourth axis fastest."""
+    return np.moveaxis(array.reshape((*array.shape[:3], -1), order="F"), -1, 0)
 
 
 def scaled(array: NDArray[Any], scaling: tuple[float, float]) -> NDArray[np.float32]:
@@ -73,11 +96,11 @@ def scaled(array: NDArray[Any], scaling: tuple[float, float]) -> NDArray[np.floa
 
 
 def write(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None:
-    """Write [X, Y, Z] or [X, Y, Z, K] in its own data type, without scaling, atomically.
+    """Write [X, Y, Z] or [X, Y, Z, K] in its own shape and data type, without scaling, atomically.
 
     Args:
         path: A `.nii` or `.nii.gz` file in a folder that exists.
-        array: uint8, uint16 or float32 voxels.
+        array: uint8, uint16 or float32 voxels; one slice may leave out the third axis.
         affine: 4 x 4 matrix to RAS+ mm; stored as sform, and as qform where a qform can hold it.
 
     Raises:

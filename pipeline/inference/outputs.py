@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.cases import Case
-from datamodules.formats import image, suffix_of, write_labels, write_scores
+from datamodules.formats import image, stored_shape, suffix_of, write_labels, write_scores
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
@@ -28,11 +28,19 @@ _TITLE_LENGTH = 60  # characters; a longer title would be wider than the picture
 
 @dataclass(frozen=True)
 class OutputNames:
-    """The files of a case, relative to the output folder; None for those that nobody asked for."""
+    """The files of a case, relative to the output folder; None for those that nobody asked for.
+
+    Args:
+        labels: The mask.
+        probabilities: A 4-D file.
+        overlay: A picture.
+        source: The image, whose stored shape the mask takes.
+    """
 
     labels: str
     probabilities: str | None
     overlay: str | None
+    source: Path
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -52,6 +60,7 @@ def output_names(case: Case, labels: LabelSet, settings: PredictionSettings) -> 
         f"{case.id}{suffix}",
         f"{PROBABILITIES}/{case.id}.nii.gz" if settings.probabilities else None,
         f"{OVERLAYS}/{case.id}.png" if settings.overlays else None,
+        case.images[0],
     )
 
 
@@ -59,6 +68,9 @@ def write_outputs(
     folder: Path, names: OutputNames, labels: LabelSet, logits: Tensor, grid: Grid, picture: Volume | None
 ) -> None:
     """Write the files of a case on its own grid.
+
+    A label map has the stored shape of its image, be it [X, Y], [X, Y, Z] or [X, Y, Z, 1]; the volumes of a 4-D image
+    share one [X, Y, Z]. Masks of overlapping structures and probabilities are always [X, Y, Z, K].
 
     Args:
         folder: The output folder.
@@ -69,7 +81,7 @@ def write_outputs(
         picture: The image on its own grid, needed for an overlay.
     """
     indices = grid.restore_labels(logits, labels.overlapping)
-    write_labels(folder / names.labels, labels.decode(indices), grid.source_affine)
+    write_labels(folder / names.labels, labels.decode(indices), grid.source_affine, shape=stored_shape(names.source))
     if names.overlay is not None and picture is not None:
         _write_overlay(folder / names.overlay, labels, indices, picture)
     if names.probabilities is not None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from datamodules.cases import Case, read_image
-from datamodules.formats import nifti, suffix_of
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.labels import LabelSet
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 _TILE_BATCH = {"cpu": 1}  # more than one tile at once only drops out of a CPU's caches
 _OTHER_TILE_BATCH = 4
 _LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}  # spares a tenth (3-D) to a quarter (2-D) on a CPU
-_OUTPUT_FORMAT = 1  # raise it when the same model and settings give other files
+_OUTPUT_FORMAT = 2  # raise it when the same model and settings give other files
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class PredictionSettings:
         mirror: Average over mirrored copies.
         probabilities: Write probabilities as well.
         overlays: Write a picture per case as well.
-        strict: Refuse cases unlike those of training, instead of warning.
+        strict: Refuse cases unlike those of training, and doubtful geometry, instead of warning.
         precision: What the network computes in.
         volume: Which volume of a 4-D file.
 
@@ -108,9 +107,10 @@ class SegmentationPredictor:
 
         Raises:
             DataError: If a file is broken, the channels are not those of the model, or with `strict` the
-                image lies outside of what was seen in training.
+                geometry is doubtful or the image lies outside of what was seen in training.
         """
-        volume, replaced = replace_nonfinite(read_image(self._located(case), self.channels))
+        image = read_image(self._located(case), self.channels, strict=self.settings.strict)
+        volume, replaced = replace_nonfinite(image)
         messages = [f"{replaced} voxels were NaN or infinite, replaced by the minimum"] if replaced else []
         seen = self.model.description.training_range
         findings = outside_training_range(volume, seen) if seen else []
@@ -178,11 +178,10 @@ class SegmentationPredictor:
     def _located(self, case: Case) -> Case:
         """Return the case with the volumes to take from 4-D files."""
         if self.settings.volume is not None:
-            return dataclasses.replace(case, volume_indices=(self.settings.volume,) * len(case.images))
-        one_file = len(case.images) == 1 and suffix_of(case.images[0]).lower() in nifti.SUFFIXES
-        if one_file and self.channels > 1 and case.volume_indices is None:
-            indices = tuple(range(self.channels))  # one 4-D file that holds all channels
-            return dataclasses.replace(case, images=case.images * self.channels, volume_indices=indices)
+            indices = (self.settings.volume,) * len(case.images)
+            return dataclasses.replace(case, volume_indices=indices, all_volumes=False)
+        if len(case.images) == 1 and self.channels > 1:
+            return dataclasses.replace(case, all_volumes=True)
         return case
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.cases import Case, group_channels, list_volumes, name_key, read_image, same_name
+from datamodules.cases import Case, claim_channels, group_channels, list_volumes, name_key, read_image, same_name
 from datamodules.formats.errors import DataError
 
 FOLDER = Path("folder")
@@ -56,3 +56,31 @@ def test_f09_a_file_of_several_volumes_needs_to_be_told_which(tmp_path, write_vo
     with pytest.raises(DataError, match="--volume"):
         read_image(Case("a", "a", (path,)))
     assert read_image(Case("a", "a", (path,), volume_indices=(1,))).array[0, 0, 0, 0] == 1
+
+
+def test_all_volumes_of_a_file_are_its_channels(tmp_path, write_volume):
+    array = np.random.default_rng(0).normal(size=(3, 4, 5, 2)).astype(np.float32)
+    case = Case("a", "a", (write_volume(tmp_path / "a.nii.gz", array),), all_volumes=True)
+    np.testing.assert_array_equal(read_image(case, 2).array, np.moveaxis(array, -1, 0))
+    for wrong in (1, 3):
+        with pytest.raises(DataError, match=rf"expected {wrong} channel\(s\), found 2 in 1 file"):
+            read_image(case, wrong)
+
+
+def test_digits_of_whole_names_are_no_channels():
+    files = [FOLDER / f"a_{number:04d}.png" for number in range(3)]
+    assert list(group_channels(FOLDER, files)) == ["a"]
+    assert list(group_channels(FOLDER, files, whole=files)) == ["a_0000", "a_0001", "a_0002"]
+    assert claim_channels(files, whole=files[:1]) == [(path.stem, 0, path) for path in files]
+
+
+@pytest.mark.parametrize("all_volumes", [False, True])
+def test_f04_doubtful_geometry_is_refused_when_strict(tmp_path, write_volume, all_volumes):
+    path = write_volume(tmp_path / "a.nii", np.zeros((3, 4, 5), np.int16))
+    data = bytearray(path.read_bytes())
+    data[252:256] = bytes(4)  # qform_code and sform_code
+    path.write_bytes(data)
+    case = Case("a", "a", (path,), all_volumes=all_volumes)
+    assert read_image(case).array.shape[0] == 1
+    with pytest.raises(DataError, match="--strict"):
+        read_image(case, strict=True)

@@ -97,6 +97,36 @@ def test_f32_a_colour_image_is_three_channels(tmp_path):
         read_image(case, 1)
 
 
+def frames(folder, numbers, colours=()):
+    for number in numbers:
+        cv2.imwrite(str(folder / f"img_{number:04d}.png"), np.full((4, 5, *colours), number, np.uint8))
+    return folder
+
+
+@pytest.mark.parametrize(("channels", "colours"), [(1, ()), (3, (3,))])
+def test_f32_numbered_images_are_no_channels(tmp_path, channels, colours):
+    found = find_inputs(frames(tmp_path, range(6), colours), channels)
+    assert names(found) == {f"img_{number:04d}": [f"img_{number:04d}.png"] for number in range(6)}
+    assert read_image(found[5], channels).array.max() == 5
+    for number in (0, 3):
+        (alone,) = find_inputs(tmp_path / f"img_{number:04d}.png", channels)
+        assert (alone.id, len(alone.images)) == (f"img_{number:04d}", 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_that_all_end_in_0000_lose_it(tmp_path, channels):
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / f"{name}_0000.png"), np.zeros((4, 5, channels), np.uint8))
+    found = find_inputs(tmp_path, channels)
+    assert names(found) == {"a": ["a_0000.png"], "b": ["b_0000.png"]}
+    assert read_image(found[0], channels).array.shape == (channels, 5, 4, 1)
+
+
+def test_images_of_one_channel_each_are_grouped(tmp_path):
+    (case,) = find_inputs(frames(tmp_path, range(2)), 2)
+    assert read_image(case, 2).array[:, 0, 0, 0].tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("twins", [("a", "A"), ("a", "a_0000"), ("stra\u00dfe", "strasse")])
 def test_f31_names_equal_but_for_case_are_refused(fill, twins):
     with pytest.raises(DataError, match="rename or remove one of each"):

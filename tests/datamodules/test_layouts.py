@@ -85,6 +85,15 @@ def test_decathlon(tmp_path, write_volume, channels):
     assert len(listing.cases[0].files) == 2
 
 
+@pytest.mark.parametrize("declared", [1, 2])
+def test_f32_decathlon_with_fewer_channels_declared_than_stored_is_refused(tmp_path, write_volume, declared):
+    write_decathlon(tmp_path, write_volume, 3)
+    edit(tmp_path, modality={str(channel): f"M{channel}" for channel in range(declared)})
+    listing = find_cases(tmp_path)
+    with pytest.raises(DataError, match=rf"expected {declared} channel\(s\), found 3 in 1 file"):
+        read_image(listing.cases[0], declared)
+
+
 def test_decathlon_lists_what_is_missing(tmp_path, write_volume):
     write_decathlon(tmp_path, write_volume, 1)
     more = {"image": "imagesTr/brain_2.nii.gz", "label": "labelsTr/brain_2.nii.gz"}
@@ -169,11 +178,54 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, write_dataset):
         find_cases(root)
 
 
-def test_images_and_masks_of_uneven_channels_are_refused(tmp_path):
-    for name in ("a_0000", "a_0001", "b_0000"):
-        write_pair(tmp_path, name)
-    with pytest.raises(DataError, match="a: 2, b: 1"):
+def write_channels(root, *names):
+    """Write images of several files each, whose masks bear the names of the cases alone."""
+    for name in names:
+        write_pair(root, name)
+        mask = root / "masks" / f"{name}.png"
+        mask.replace(mask.with_name(f"{name[:-5]}.png"))
+
+
+@pytest.mark.parametrize("second", [["b_0000"], ["b_0000", "b_0002"]], ids=["too few", "other numbers"])
+def test_images_and_masks_of_uneven_channels_are_refused(tmp_path, second):
+    write_channels(tmp_path, "a_0000", "a_0001", *second)
+    with pytest.raises(DataError, match=f"a: _0000 _0001, b: {' '.join(name[1:] for name in second)};"):
         find_cases(tmp_path, labels={"cell": 255})
+
+
+def test_images_of_several_channels_have_one_mask(tmp_path):
+    write_channels(tmp_path, "a_0000", "a_0001", "b_0000", "b_0001")
+    listing = find_cases(tmp_path, labels={"cell": 255})
+    assert {case.id: len(case.images) for case in listing.cases} == {"a": 2, "b": 2}
+    assert read_image(listing.cases[0], 2).array.shape == (2, 8, 6, 1)
+
+
+def test_f32_numbered_images_with_masks_of_the_same_names_are_cases_of_their_own(tmp_path):
+    names = [f"img_{number:04d}" for number in range(6)]
+    for name in names:
+        write_pair(tmp_path, name)
+    listing = find_cases(tmp_path, labels={"cell": 255})
+    assert ids(listing) == names
+    assert all(len(case.images) == 1 and case.label.stem == case.id for case in listing.cases)
+    (tmp_path / "masks" / "img_0003.png").unlink()
+    with pytest.raises(DataError, match="none for 1: img_0003"):
+        find_cases(tmp_path, labels={"cell": 255})
+
+
+@pytest.mark.parametrize(("colours", "message"), [(3, None), (None, r"expected 3 channel.*1 in 1 file")])
+def test_nnunet_colour_images_hold_all_channels_in_one_file(tmp_path, colours, message):
+    write_pair(tmp_path, "x_0000", "labelsTr", colours)
+    (tmp_path / "images").rename(tmp_path / "imagesTr")
+    (tmp_path / "labelsTr" / "x_0000.png").rename(tmp_path / "labelsTr" / "x.png")
+    description = {"channel_names": {"0": "R", "1": "G", "2": "B"}, "labels": {"background": 0, "cell": 255}}
+    (tmp_path / "dataset.json").write_text(json.dumps({**description, "file_ending": ".png"}), encoding="utf-8")
+    listing = find_cases(tmp_path)
+    assert (ids(listing), listing.channel_names) == (["x"], ("R", "G", "B"))
+    if message is None:
+        assert read_image(listing.cases[0], 3).array.shape == (3, 8, 6, 1)
+    else:
+        with pytest.raises(DataError, match=message):
+            read_image(listing.cases[0], 3)
 
 
 @pytest.mark.parametrize("name", ["with space", "Zoë Müller", "名前", LONG, "quote'\"[x]*?", "line\nbreak"])

@@ -37,8 +37,14 @@ def work(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """A cache that lasts, so that each data set is prepared once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def train(work):
+def train(work, cache):
     """Run `pipeline train` with a tiny budget and return its run's folder."""
 
     def run(config, *arguments, steps=2):
@@ -53,9 +59,8 @@ def train(work):
             "--data.workers",
             "0",
         ]
-        cache = ["--data.cache_dir", str(work / "cache")]
         before = set(work.glob("mlruns/artifacts/*/*/artifacts"))
-        assert main(["train", "--config", config, *budget, *cache, *arguments]) == 0
+        assert main(["train", "--config", config, *budget, "--data.cache_dir", str(cache), *arguments]) == 0
         (folder,) = set(work.glob("mlruns/artifacts/*/*/artifacts")) - before
         return folder
 

@@ -12,7 +12,7 @@ BUDGET = [
 
 
 def test_two_processes_make_one_run_with_all_validation_cases(work, volumes):
-    command = [sys.executable, "-m", "pipeline.cli", "train", "--config", "unet_ct.yaml", "--data.root", str(volumes)]
+    command = [sys.executable, "-m", "pipeline", "train", "--config", "unet_ct.yaml", "--data.root", str(volumes)]
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     done = subprocess.run(
         [*command, *BUDGET, *ranks, "--data.split.folds", "2", "--data.cache_dir", str(work / "cache")],

@@ -79,6 +79,19 @@ def test_overlapping_structures_train_with_one_channel_each(train, volumes, tmp_
     assert {"dice/bone", "dice/organs", "dice/inside"} <= set(model["metrics"])
 
 
+def test_labels_on_another_grid_train_when_told_to_resample(train, volumes, tmp_path):
+    root = tmp_path / "shifted"
+    shutil.copytree(volumes, root)
+    for path in (root / "labelsTr").iterdir():
+        label = nib.load(path)
+        affine = label.affine.copy()
+        affine[:3, 3] += 0.5
+        nib.save(nib.Nifti1Image(np.asarray(label.dataobj), affine), path)
+    folder = train("unet_ct.yaml", "--data.root", str(root), *SMALL_3D, "--data.resample_labels", "true")
+    assert (folder / "validation" / "scores.csv").exists()
+    assert len(list((folder / "pictures").glob("*_errors.png"))) == 2
+
+
 def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
     status = main(
         ["train", "--config", "unet_ct.yaml", "--data.root", str(volumes), *SMALL_3D, "--data.workers", "0",

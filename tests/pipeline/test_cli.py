@@ -128,6 +128,22 @@ def test_debug_shows_the_traceback(failing_verb, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["OSError", "ValueError"])
+def test_passwords_reach_neither_the_message_nor_the_traceback(failing_verb, capsys, kind):
+    failing_verb(f'{kind}("no answer from https://me:secret@host/x")')
+    assert main(["fail", "--debug"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: no answer from https://host/x\nTraceback")
+    # The traceback shows the verb's own line of source, which holds the address as well.
+    assert "secret" not in shown
+
+
+def test_python_m_pipeline(tmp_path):
+    command = [sys.executable, "-m", "pipeline", "--version"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == f"pipeline {version('segpose-pipeline')}\n"
+
+
 def test_unforeseen_error_shows_where_it_came_from(failing_verb, capsys):
     failing_verb('ZeroDivisionError("ratio")')
     assert main(["fail"]) == 1

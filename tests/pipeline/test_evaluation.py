@@ -25,6 +25,16 @@ def by_name(rows):
     return {row.structure: row for row in rows}
 
 
+def test_a_single_overlapping_structure_is_read_back_as_the_mask_that_it_was_written_as():
+    labels = LabelSet.from_json({"background": 0, "tumour": [2, 3]})
+    reference = np.zeros(SHAPE, dtype=np.uint8)
+    reference[2:4, 2:4, 2], reference[4, 4, 2] = 2, 3
+    mask = labels.decode(labels.encode(reference))
+    assert mask.shape == (1, *SHAPE)
+    (row,) = scores_of_case(mask, reference, labels, SPACING)
+    assert row.dice == 1.0
+
+
 def test_scores_by_hand():
     reference = volume(liver=(1, 1, 1), spleen=(6, 6, 1))
     prediction = volume(liver=(2, 1, 1), spleen=(6, 6, 1))

@@ -54,6 +54,21 @@ def test_registered_models_by_version_and_alias(uri):
     assert resolve_model("models:/liver@best", uri) == second
 
 
+def test_a_run_without_a_model_is_not_registered(uri):
+    run_id, _ = _run(uri, 8, model=False)
+    with pytest.raises(store.StoreError, match="expected a model folder to register"):
+        register_model(run_id, "lung", tracking_uri=uri)
+
+
+@pytest.mark.parametrize("reference", ["last", "0" * 32, "models:/none@best"])
+def test_passwords_do_not_reach_messages(tmp_path, monkeypatch, reference):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(store.StoreError) as refused:
+        resolve_model(reference, "http://me:secret@127.0.0.1:1")  # a port that nothing listens on
+    assert "secret" not in str(refused.value)
+    assert "127.0.0.1:1" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [

@@ -7,8 +7,11 @@ import pytest
 from datamodules.formats import (
     DataError,
     is_volume_file,
+    nifti,
+    read_channels,
     read_labels,
     read_volume,
+    stored_shape,
     strip_suffix,
     suffix_of,
     write_labels,
@@ -85,6 +88,50 @@ def test_scores_come_back_and_refuse_image_names(tmp_path):
         np.testing.assert_array_equal(volume.array[0], scores[index])
     with pytest.raises(DataError, match=r"write scores to a \.nii\.gz file"):
         write_scores(tmp_path / "a.png", scores, AFFINE)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5), (4, 5, 6, 1), (4, 5, 6, 3), (4, 5, 6, 2, 3)])
+def test_all_volumes_are_channels(tmp_path, shape):
+    voxels = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
+    nib.save(nib.Nifti1Image(voxels, AFFINE), tmp_path / "a.nii.gz")
+    volume = read_channels(tmp_path / "a.nii.gz")
+    assert volume.array.dtype == np.float32
+    for index in range(len(volume.array)):
+        single = read_volume(tmp_path / "a.nii.gz", volume_index=index)
+        np.testing.assert_array_equal(volume.array[index], single.array[0])
+        np.testing.assert_array_equal(volume.affine, single.affine)
+    assert volume.array.size == voxels.size
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.NII.GZ"])
+@pytest.mark.parametrize("shape", [(8, 9), (8, 9, 1), (8, 9, 10), (8, 9, 10, 1), (8, 9, 1, 1), (8,)])
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_label_maps_take_the_stored_shape_of_their_image(tmp_path, name, shape, kind):
+    voxels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    path = tmp_path / "image.nii"
+    path.write_bytes(kind(voxels, AFFINE).to_bytes())
+    assert stored_shape(path) == shape
+    labels = read_labels(path).array[0]
+    write_labels(tmp_path / name, labels, AFFINE, shape=stored_shape(path))
+    assert stored_shape(tmp_path / name) == shape
+    back = nib.Nifti1Image.from_bytes(nifti._content(tmp_path / name))
+    np.testing.assert_array_equal(back.get_fdata(), voxels)
+    np.testing.assert_array_equal(read_labels(tmp_path / name).array[0], labels)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6, 3), (4, 5), (4, 5, 7), None])
+def test_another_shape_than_that_of_the_voxels_is_not_taken(tmp_path, shape):
+    write_labels(tmp_path / "a.nii.gz", np.ones((4, 5, 6), np.uint8), AFFINE, shape=shape)
+    assert stored_shape(tmp_path / "a.nii.gz") == (4, 5, 6)
+
+
+def test_a_shape_is_that_of_a_header(tmp_path):
+    assert stored_shape(tmp_path / "a.png") is None
+    for name in ("absent.nii", "empty.nii", "empty.nii.gz"):
+        if name.startswith("empty"):
+            (tmp_path / name).touch()
+        with pytest.raises(DataError, match=name):
+            stored_shape(tmp_path / name)
 
 
 def save_floats(path, values):

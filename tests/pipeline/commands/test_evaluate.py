@@ -81,7 +81,7 @@ def test_labels_on_the_real_command_line(folders, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "pipeline.cli",
+        "pipeline",
         "evaluate",
         "--input",
         folders[0],

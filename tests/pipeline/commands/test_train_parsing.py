@@ -84,7 +84,7 @@ def test_classes_of_the_current_folder_with_the_switch(folder):
         sys.executable,
         "-P",
         "-m",
-        "pipeline.cli",
+        "pipeline",
         "train",
         "--config",
         "unet_ct.yaml",

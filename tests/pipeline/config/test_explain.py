@@ -13,6 +13,10 @@ UNKNOWN = {
     "--trainer.logger.save_dri x": "'trainer.logger.save_dir'",
     "--modl.network TinyNet": "'model'",
     "--seed 3": "'seed_everything'",
+    "--data.sigma 2": "'data.choice.sigma'",
+    "--data.sigm 2": "'data.choice.sigma'",
+    "--model.channels [8]": "'model.network.channels'",
+    "--max_epochs 3": "'trainer.max_epochs'",
     "--model.network WideNet --model.network.channels [8]": "'model.network.width'",
 }
 
@@ -37,6 +41,8 @@ DATA = "data: TinyData"
 UNKNOWN_IN_FILE = {
     f"{TASK}, lerning_rate: 1}}}}\n{DATA}": "'model.learning_rate'",
     f"{TASK}}}}}\n{DATA}\ntrainer: {{max_epoch: 3}}": "'trainer.max_epochs'",
+    f"{TASK}}}, channels: [8]}}\n{DATA}": "'model.init_args.channels'",
+    f"{TASK}, channels: [8]}}}}\n{DATA}": "'model.network.channels'",
     f"{TASK}}}}}\n{DATA}\ntraner: {{max_epochs: 3}}": "'trainer'",
     f"{TASK}}}, learning_rate: 3}}\n{DATA}": "'model.init_args.learning_rate'",
     "model: {class_path: TinyTask, init_args: {network: {class_path: TinyNet, init_args: {chanels: [1]}}}}\n"

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Optional
 
@@ -27,6 +28,33 @@ def test_arguments_without_those_of_the_caller():
     assert arguments is not None
     assert "monitor" not in arguments
     assert arguments["patience"] is int
+
+
+@dataclass
+class Part:
+    size: int = 1
+    seed: int = 0
+
+
+WHOLE = {"part": Part, "timer": Callback, "seed_of_all": int}
+
+
+def test_keys_below_a_section():
+    assert list(schema.nested_keys(WHOLE, {})) == ["part.size", "part.seed"]
+    named = list(schema.nested_keys(WHOLE, {"timer": {"class_path": "Timer"}}))
+    assert {"part.size", "timer.interval"} <= set(named)
+    assert list(schema.nested_keys({"whole": {"part": Part}}, {})) == [
+        "whole.part",
+        "whole.part.size",
+        "whole.part.seed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("size", "part.size"), ("seed", "seed_of_all"), ("prt", "part"), ("sise", "part.size")]
+)
+def test_nearest_key_looks_further_down(name, key):
+    assert schema.nearest_key(name, WHOLE, {}) == key
 
 
 class Open:

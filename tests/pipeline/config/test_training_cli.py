@@ -123,8 +123,15 @@ def test_missing_config_lists_the_shipped_ones(parse):
         parse()
 
 
-def test_help_ends_with_examples(parse, capsys):
+def test_help_ends_with_examples_in_lines_of_their_own(parse, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         parse("--help")
     assert ended.value.code == 0
-    assert "pipeline train --config unet_ct.yaml" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    examples = shown.split("\nexamples:\n")[1].strip("\n").splitlines()
+    assert len(examples) >= 4
+    assert all(line.startswith("  pipeline train --config ") for line in examples)
+    assert "  --allow-custom-code " in shown
+    # jsonargparse's own formatter still shows types and defaults.
+    assert "(type: Optional[int], default: null)" in " ".join(shown.split())

@@ -1,8 +1,11 @@
 """One case after another through a real model folder."""
 
+import numpy as np
 import pytest
 import torch
 
+from datamodules.cases import Case
+from datamodules.formats.errors import DataError
 from networks.unet import UNet
 from pipeline.inference.predictor import PredictionSettings, SegmentationPredictor, network_margin
 from pipeline.model_folder import load_model_folder
@@ -90,6 +93,35 @@ def test_other_errors_of_the_network_are_not_taken_for_a_lack_of_memory(folder):
 def test_logits_that_are_not_finite_are_refused(folder, image):
     with pytest.raises(FloatingPointError, match="fp32"):
         predictor(folder).logits(image / 0)
+
+
+def read(folder, path, **settings):
+    return predictor(folder, **settings).read(Case("a", "a", (path,)))
+
+
+def test_f32_a_4d_file_of_another_number_of_volumes_is_refused(tmp_path, make_model, write_scan):
+    folder = make_model(tmp_path / "m", channels=2)
+    array = write_scan(tmp_path / "two.nii.gz", shape=(8, 7, 6, 2))
+    volume, messages = read(folder, tmp_path / "two.nii.gz")
+    np.testing.assert_array_equal(volume.array, np.moveaxis(array, -1, 0))
+    assert messages == []
+    for volumes, shape in ((5, (8, 7, 6, 5)), (1, (8, 7, 6))):
+        write_scan(tmp_path / "other.nii.gz", shape=shape)
+        with pytest.raises(DataError, match=rf"expected 2 channel\(s\), found {volumes} in 1 file") as refused:
+            read(folder, tmp_path / "other.nii.gz")
+        assert "--volume" not in str(refused.value)
+
+
+def test_f04_strict_refuses_doubtful_geometry(tmp_path, folder, write_scan, caplog):
+    path = tmp_path / "a.nii"
+    write_scan(path)
+    data = bytearray(path.read_bytes())
+    data[252:256] = bytes(4)  # qform_code and sform_code
+    path.write_bytes(data)
+    read(folder, path)
+    assert "the spacing alone is used" in caplog.text
+    with pytest.raises(DataError, match="a sform or qform"):
+        read(folder, path, strict=True)
 
 
 def test_an_unpadded_network_is_given_its_margin():

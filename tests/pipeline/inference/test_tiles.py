@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.inference.tiles import (
     TileGrid,
-    gaussian_weights,
     normalised_axis_weights,
-    tile_origins,
     tile_starts,
 )
 
@@ -58,6 +56,9 @@ def test_tile_weights_sum_to_one_everywhere(sizes, overlap):
     total = np.zeros(shape)
     count = 0
     for tile in grid:
+        assert all(0 <= place.start < place.stop <= size for place, size in zip(tile.slices, shape, strict=True))
+        assert tuple(place.stop - place.start for place in tile.slices) == grid.tile
+        assert all((weights > 0).all() for weights in tile.weights)
         x, y, z = tile.weights
         total[tile.slices] += x[:, None, None] * y[:, None] * z
         count += 1
@@ -65,9 +66,10 @@ def test_tile_weights_sum_to_one_everywhere(sizes, overlap):
     np.testing.assert_allclose(total, 1.0, atol=1e-5)
 
 
-def test_the_grid_lies_at_the_origins():
+def test_the_last_axis_runs_fastest():
     grid = TileGrid((20, 9, 5), (8, 9, 2), 0.5)
-    assert [tuple(place.start for place in tile.slices) for tile in grid] == tile_origins((20, 9, 5), (8, 9, 2), 0.5)
+    corners = [tuple(place.start for place in tile.slices) for tile in grid]
+    assert corners == [(x, 0, z) for x in (0, 4, 8, 12) for z in (0, 1, 2, 3)]
 
 
 def test_half_overlap_of_a_known_axis():
@@ -76,13 +78,19 @@ def test_half_overlap_of_a_known_axis():
     assert tile_starts(4, 1, 0.5) == [0, 1, 2, 3]
 
 
-def test_gaussian_weights_are_symmetric_positive_and_one_at_the_centre():
-    weights = gaussian_weights((5, 8, 1))
-    assert weights.shape == (5, 8, 1)
-    assert weights.max() == 1.0
-    assert weights.min() > 0.0
-    np.testing.assert_array_equal(weights, weights[::-1, ::-1])
-    assert weights[2, 0, 0] == pytest.approx(np.exp(-0.5 * (3.5 / 1.0) ** 2 + 0.5 * (0.5 / 1.0) ** 2))
+def test_weights_of_a_single_tile_are_one():
+    (tile,) = TileGrid((5, 8, 1), (5, 8, 1), 0.5)
+    for weights in tile.weights:
+        np.testing.assert_array_equal(weights, 1.0)
+
+
+def test_neighbours_are_blended_by_gaussians_of_their_distances():
+    first, second = TileGrid((12, 1, 1), (8, 1, 1), 0.5)
+    a, b = first.weights[0], second.weights[0]
+    np.testing.assert_array_equal(a[:4], 1.0)
+    np.testing.assert_allclose(a, b[::-1], rtol=1e-6)
+    # The fifth voxel lies 0.5 and 3.5 voxels from the centres of the two; sigma is one voxel.
+    assert a[4] / b[0] == pytest.approx(np.exp((3.5**2 - 0.5**2) / 2), rel=1e-5)
 
 
 @pytest.mark.parametrize(("size", "tile", "overlap"), [(4, 5, 0.5), (4, 0, 0.5), (4, 2, 1.0), (4, 2, -0.1)])

@@ -58,6 +58,16 @@ def test_leftovers_of_another_store_are_kept_with_a_warning(run, tmp_path, caplo
     assert "not sent, kept for later" in caplog.text
 
 
+def test_passwords_do_not_reach_the_warning(run, tmp_path, caplog, free_port):
+    # A client that answers with the whole address, as MLflow's does, of a server that is not there.
+    from mlflow import MlflowClient
+
+    _spool(tmp_path / "x", "0" * 32, finished=True)
+    deliver_leftovers(MlflowClient(f"http://me:secret@127.0.0.1:{free_port}"), tmp_path)
+    assert f"127.0.0.1:{free_port}" in caplog.text
+    assert "secret" not in "".join(record.message for record in caplog.records if record.name.startswith("pipeline"))
+
+
 def test_a_last_line_cut_by_a_kill_is_left_out(tmp_path, caplog):
     run_id, entries = read_spool(_spool(tmp_path / "x", "abc", finished=False, cut=True))
     assert (run_id, len(entries)) == ("abc", 2501)

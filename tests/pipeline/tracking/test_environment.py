@@ -24,6 +24,13 @@ def test_environment_is_json_and_names_the_parts():
     assert set(found) == {"packages", "python", "platform", "processor", "devices", "git", "command"}
 
 
+def test_passwords_of_the_command_are_not_kept(monkeypatch):
+    given = ["/bin/pipeline", "train", "--trainer.logger.tracking_uri", "https://me:secret@host"]
+    monkeypatch.setattr("sys.argv", given)
+    command = environment.describe_environment()["command"]
+    assert command == ["pipeline", "train", "--trainer.logger.tracking_uri", "https://host"]
+
+
 def test_versions_of_direct_requirements():
     versions = environment.package_versions()
     assert {"python", "segpose-pipeline", "torch", "monai", "numpy"} <= set(versions)

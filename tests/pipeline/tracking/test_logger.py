@@ -140,6 +140,36 @@ def test_no_run_is_made_before_it_is_used_nor_on_other_ranks(embedded, monkeypat
     assert store.open_client(embedded).get_experiment_by_name("other rank") is None
 
 
+def test_a_model_is_registered_when_asked_for(embedded):
+    def finish(register_as):
+        logger = MlflowLogger(experiment="register", tracking_uri=embedded, register_as=register_as)
+        (logger.run_folder / "model").mkdir()
+        (logger.run_folder / "model" / "model.json").write_text("{}")
+        reference = logger.register()
+        logger.finalize("success")
+        return reference, logger.run_folder / "model"
+
+    assert finish(None)[0] is None
+    assert finish("kidney")[0] == "models:/kidney/1"
+    reference, folder = finish("kidney@best")
+    assert reference == "models:/kidney@best"
+    assert resolve_model(reference, embedded) == folder
+
+
+def test_a_registration_that_fails_does_not_lose_the_training(embedded, caplog):
+    logger = MlflowLogger(experiment="register", tracking_uri=embedded, register_as="kidney")
+    assert logger.register() is None
+    assert "not registered as 'kidney'" in caplog.text
+    logger.finalize("success")
+    assert logger.experiment.get_run(logger.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "a@", "a@v1", "a@latest", "a@b c"])
+def test_a_name_that_cannot_be_registered_is_refused_at_the_start(name):
+    with pytest.raises(ValueError, match="expected name or name@alias"):
+        MlflowLogger(register_as=name)
+
+
 def test_the_constructor_is_a_schema():
     parser = ArgumentParser()
     parser.add_class_arguments(MlflowLogger, "logger")
@@ -147,40 +177,57 @@ def test_the_constructor_is_a_schema():
     assert parser.instantiate(values).logger.name == "x"
 
 
-LOG = """
+# What another process does: it waits until both can begin, logs, and ends without a word.
+LOG_AND_QUIT = """
 import logging, sys
 logging.basicConfig(level=logging.INFO)
 from pipeline.tracking.logger import MlflowLogger
+print("ready", flush=True)
+sys.stdin.readline()
 logger = MlflowLogger(experiment="together", tracking_uri=sys.argv[1])
-for step in range(300):
+for step in range(200):
     logger.log_metrics({"loss": float(step), "dice": 0.5}, step)
     if step % 50 == 0:
         assert logger.flush(60)
 print(logger.run_id)
-if sys.argv[2] == "quit":
-    raise SystemError("unforeseen, past every finalize")
-logger.finalize("success")
+raise SystemError("unforeseen, past every finalize")
 """
 
 
 def test_f23_two_processes_make_one_store_and_log_to_it_at_once(tmp_path):
     uri = store.embedded_uri(tmp_path / "mlruns")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", LOG, uri, end], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for end in ("finish", "quit")
-    ]
-    answers = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 1], answers
-    assert "Running upgrade" not in answers[0][1] + answers[1][1]  # the database is made quietly
-    run_ids = [out.split()[-1] for out, _ in answers]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", LOG_AND_QUIT, uri], **pipes, text=True) as other:
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        logger = MlflowLogger(experiment="together", tracking_uri=uri)
+        for step in range(200):
+            logger.log_metrics({"loss": float(step), "dice": 0.5}, step)
+            if step % 50 == 0:
+                assert logger.flush(60)
+        logger.finalize("success")
+        out, errors = other.communicate(timeout=120)
+    assert other.returncode == 1, errors
+    assert "unforeseen" in errors
+    assert "Running upgrade" not in errors  # the database is made quietly
+    run_ids = [logger.run_id, out.split()[-1]]
     client = store.open_client(uri)
     runs = [client.get_run(run_id) for run_id in run_ids]
     # A process that ends without a word leaves no run that seems to go on for ever.
     assert [run.info.status for run in runs] == ["FINISHED", "FAILED"]
-    assert [len(client.get_metric_history(run_id, "loss")) for run_id in run_ids] == [300, 300]
+    assert [len(client.get_metric_history(run_id, "loss")) for run_id in run_ids] == [200, 200]
     assert len({run.info.experiment_id for run in runs}) == 1
+
+
+def _check_remote_models(logger: MlflowLogger, address: str, cache: Path) -> None:
+    """A model of a remote store is brought into the cache, and found there the second time."""
+    fetched = resolve_model(logger.run_id, address)
+    assert (fetched / "model.json").read_text() == "{}"
+    assert fetched.is_relative_to(cache)
+    assert resolve_model("last", address) == fetched
+    assert logger.register() == "models:/outage@best"
+    assert (resolve_model("models:/outage@best", address) / "model.json").read_text() == "{}"
 
 
 def test_f23_an_outage_never_stops_training(tmp_path, monkeypatch, caplog, free_port, mlflow_server, embedded):
@@ -188,7 +235,7 @@ def test_f23_an_outage_never_stops_training(tmp_path, monkeypatch, caplog, free_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with mlflow_server(embedded, free_port, tmp_path / "server") as address:
-        logger = MlflowLogger(experiment="outage", tracking_uri=address)
+        logger = MlflowLogger(experiment="outage", tracking_uri=address, register_as="outage@best")
         assert logger.run_folder == tmp_path / "mlruns" / "work" / logger.run_id
         logger.log_metrics({"loss": 1.0}, 0)
         assert logger.flush()
@@ -206,6 +253,8 @@ def test_f23_an_outage_never_stops_training(tmp_path, monkeypatch, caplog, free_
     assert run_id == logger.run_id
     assert sum(entry.get("key") == "train/loss" for entry in entries) == 6
     assert entries[-1]["value"] == "FINISHED"
+    assert logger.register() is None
+    assert "not registered as 'outage'" in caplog.text
 
     with mlflow_server(embedded, free_port, tmp_path / "server") as address:
         logger.finalize("success")
@@ -215,10 +264,6 @@ def test_f23_an_outage_never_stops_training(tmp_path, monkeypatch, caplog, free_
         assert run.data.params["width"] == "1"
         assert len(client.get_metric_history(logger.run_id, "train/loss")) == 6
         assert [item.path for item in client.list_artifacts(logger.run_id, "pictures")] == ["pictures/a.txt"]
-        # A model of a remote store is brought into the cache, and found there the second time.
-        fetched = resolve_model(logger.run_id, address)
-        assert (fetched / "model.json").read_text() == "{}"
-        assert fetched.is_relative_to(tmp_path / "cache")
-        assert resolve_model("last", address) == fetched
+        _check_remote_models(logger, address, tmp_path / "cache")
         assert "unsent.jsonl" not in [item.path for item in client.list_artifacts(logger.run_id)]
     assert not (logger.run_folder / "unsent.jsonl").exists()

@@ -22,7 +22,7 @@ class Store:
     def send(self, entries) -> None:
         self.gate.wait(10)
         if not self.up:
-            raise ConnectionError("no route")
+            raise ConnectionError("no route to https://me:secret@host")
         self.batches.append(len(entries))
         self.entries.extend(entries)
 
@@ -75,7 +75,7 @@ def test_f23_an_outage_spools_to_a_file_and_is_made_up_for(outbox, remote, tmp_p
     ]
     assert outbox.unsent == 3
     assert sum(record.levelname == "WARNING" for record in caplog.records) == 1
-    assert "no route" in caplog.text
+    assert "no route to https://host" in caplog.text
     remote.up = True
     assert outbox.flush(10)
     assert [entry["n"] for entry in remote.entries] == [0, 1, 2, 3]

@@ -1,14 +1,11 @@
-import json
 import os
 import shlex
-import urllib.parse
-import urllib.request
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.tracking import store
-from pipeline.tracking.logger import MlflowLogger
 
 
 def test_default_is_an_absolute_database_in_the_current_folder(tmp_path, monkeypatch):
@@ -44,8 +41,11 @@ def test_local_path():
     assert store.local_path("s3://bucket/key") is None
 
 
-def test_passwords_do_not_reach_messages():
-    assert store.redact("https://me:secret@host/x") == "https://host/x"
+def test_passwords_do_not_reach_messages(free_port):
+    with pytest.raises(store.StoreError, match="does not answer") as refused:
+        store.open_experiment("x", f"http://me:secret@127.0.0.1:{free_port}")
+    assert "secret" not in str(refused.value)
+    assert f"127.0.0.1:{free_port}" in str(refused.value)
 
 
 def test_unreachable_server_is_refused_at_the_start(free_port):
@@ -84,50 +84,22 @@ def test_open_command_is_quoted_and_absolute(tmp_path):
     assert store.open_command("http://host:5000").endswith("-m webbrowser http://host:5000")
 
 
+def test_open_command_holds_no_password(monkeypatch):
+    assert store.open_command("https://me:secret@host:5000").endswith("-m webbrowser https://host:5000")
+    database = "postgresql://me:secret@host/runs"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert store.open_command(database).endswith(" ui --backend-store-uri postgresql://host/runs --port 5000")
+    # The shell puts in what the environment holds anyway.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    command = store.open_command()
+    assert "secret" not in command
+    shown = subprocess.run(["sh", "-c", f"set -- {command.split(' ui ')[1]}; echo $2"], capture_output=True, text=True)
+    assert shown.stdout.strip() == database
+
+
 def test_telemetry_is_off(embedded):
     store.open_client(embedded)
     import mlflow.telemetry.utils
 
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert mlflow.telemetry.utils.is_telemetry_disabled()
-
-
-def _post(address: str, call: str, body: dict[str, object]) -> dict:
-    request = urllib.request.Request(
-        f"{address}/api/2.0/mlflow/{call}",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def _get(address: str, place: str, **query: str) -> bytes:
-    with urllib.request.urlopen(f"{address}/{place}?{urllib.parse.urlencode(query)}", timeout=30) as answer:
-        return answer.read()
-
-
-def test_mlflow_server_shows_the_run_its_metrics_and_artifacts(embedded, tmp_path, free_port, mlflow_server):
-    logger = MlflowLogger(experiment="served", run_name="first", tracking_uri=embedded)
-    logger.log_hyperparams({"model": {"lr": 0.1}})
-    for step in range(3):
-        logger.log_metrics({"train/loss": 1.0 / (step + 1)}, step)
-    (logger.run_folder / "model").mkdir()
-    (logger.run_folder / "model" / "card.md").write_text("facts")
-    logger.finalize("success")
-
-    with mlflow_server(embedded, free_port, tmp_path) as address:
-        found = json.loads(_get(address, "api/2.0/mlflow/experiments/get-by-name", experiment_name="served"))
-        number = found["experiment"]["experiment_id"]
-        (run,) = _post(address, "runs/search", {"experiment_ids": [number]})["runs"]
-        assert run["info"]["status"] == "FINISHED"
-        assert run["info"]["run_name"] == "first"
-        assert run["data"]["params"] == [{"key": "model.lr", "value": "0.1"}]
-        query = {"run_id": logger.run_id, "metric_key": "train/loss"}
-        history = json.loads(_get(address, "api/2.0/mlflow/metrics/get-history", **query))["metrics"]
-        assert [point["value"] for point in history] == pytest.approx([1.0, 0.5, 1 / 3])
-        query = {"run_id": logger.run_id, "path": "model"}
-        files = json.loads(_get(address, "api/2.0/mlflow/artifacts/list", **query))["files"]
-        assert [item["path"] for item in files] == ["model/card.md"]
-        assert _get(address, "get-artifact", run_id=logger.run_id, path="model/card.md") == b"facts"
-        assert b"<html" in _get(address, "").lower()
