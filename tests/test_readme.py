@@ -1,4 +1,4 @@
-"""The README's commands run as they stand there, on generated data and with a tiny budget."""
+"""The commands of README.md and docs/ run as they stand there, on generated data and with a tiny budget."""
 
 import re
 import shlex
@@ -10,6 +10,7 @@ from datamodules.phantom import make_phantom
 from pipeline.cli import main
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BUDGET = [
     *("--trainer.max_epochs", "1", "--data.steps_per_epoch", "2", "--data.workers", "0"),
     *("--data.patch_size", "[16,16,16]", "--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]"),
@@ -17,33 +18,45 @@ BUDGET = [
 ]
 
 
-def commands(heading):
-    section = (ROOT / "README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    return [
-        line.split("#")[0].strip()
-        for block in re.findall(r"```sh\n(.*?)```", section, re.S)
-        for line in block.splitlines()
-    ]
+def commands(page, program):
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.split()[0] == program]
 
 
-def test_the_way_from_data_to_scores_runs_as_written(tmp_path, monkeypatch):
-    data = make_phantom(tmp_path / "DATA", cases=5, shape=(32, 24, 24), workers=0)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_phantom(tmp_path_factory.mktemp("docs") / "DATA", cases=5, shape=(32, 24, 24), workers=0)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_way_from_data_to_scores_runs_as_written(page, data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    places = {"DATA": str(data), "FOLDER": str(data / "imagesTr"), "LABELS": str(data / "labelsTr")}
-    written = commands("Your own data")
-    assert [shlex.split(line)[1] for line in written] == ["train", "predict", "evaluate"]
-    for line in written:
-        verb, *arguments = [places.get(word, word) for word in shlex.split(line)[1:]]
+    places = {
+        "DATA": data,
+        "FOLDER": data / "imagesTr",
+        "LABELS": data / "labelsTr",
+        "DATA/labelsTr": data / "labelsTr",
+    }
+    written = commands(page, "pipeline")
+    assert [verb for verb, *_ in written][-2:] == ["predict", "evaluate"]
+    for words in written:
+        verb, *arguments = [str(places.get(word, word)) for word in words]
         extra = [*BUDGET, "--data.cache_dir", str(tmp_path / "cache")] if verb == "train" else []
-        assert main([verb, *arguments, *extra]) == 0, line
+        if "--print_config" in arguments:
+            with pytest.raises(SystemExit) as stop:
+                main([verb, *arguments])
+            assert stop.value.code == 0
+        else:
+            assert main([verb, *arguments, *extra]) == 0, words
     assert len(list((tmp_path / "masks").glob("*.nii.gz"))) == 5
     assert len(list((tmp_path / "masks" / "overlays").glob("*.png"))) == 5
     assert (tmp_path / "scores" / "summary.json").exists()
 
 
 def test_make_has_the_targets_that_are_named():
-    named = [shlex.split(line)[1] for line in commands("Start")]
+    named = [target for target, *_ in commands(ROOT / "README.md", "make")]
     rules = (ROOT / "Makefile").read_text()
     assert named == ["train", "test"]
     for target in named:
