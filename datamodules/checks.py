@@ -1,7 +1,9 @@
 """What must hold before a case is trained on: finite voxels, one geometry, declared labels."""
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,3 +138,28 @@ def warn_missing_classes(counts: Mapping[str, Mapping[str, int]], split: Split, 
     for warning in warnings:
         log.warning("%s", warning)
     return warnings
+
+
+def refuse_mirrored_sides(names: Sequence[str], mirror_axes: Sequence[int]) -> None:
+    """Refuse mirroring from left to right where the sides of an organ are different labels.
+
+    Raises:
+        DataError: Names the labels; a network would be taught that either side is either label.
+    """
+    swapped = {name: _other_side(name) for name in names}
+    paired = sorted(name for name, other in swapped.items() if other != name and other in swapped)
+    if 0 in mirror_axes and paired:
+        raise DataError(
+            Path("data.augmentation.mirror_axes"),
+            expected=f"no axis 0 (left-right) for the labels {', '.join(paired)}",
+            found=str(list(mirror_axes)),
+            remedy='leave it out, for example --data.augmentation.mirror_axes "[]"',
+        )
+
+
+def _other_side(name: str) -> str:
+    """Return a name with left and right exchanged, as words or as a single letter set apart at either end."""
+    exchange = {"left": "right", "right": "left", "Left": "Right", "Right": "Left", "LEFT": "RIGHT", "RIGHT": "LEFT"}
+    exchange |= {"l": "r", "r": "l", "L": "R", "R": "L"}
+    pattern = r"left|right|Left|Right|LEFT|RIGHT|(?<=[_ .-])[lrLR]$|^[lrLR](?=[_ .-])"
+    return re.sub(pattern, lambda match: exchange[match[0]], name)

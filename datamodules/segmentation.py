@@ -13,7 +13,7 @@ from datamodules.augmentation import Augmentation
 from datamodules.base import DataModule
 from datamodules.cache import PreparedCase, prepare_cases
 from datamodules.cases import Case, CaseList
-from datamodules.checks import warn_missing_classes
+from datamodules.checks import refuse_mirrored_sides, warn_missing_classes
 from datamodules.formats.errors import DataError
 from datamodules.labels import LabelSet
 from datamodules.layouts import find_cases
@@ -139,6 +139,8 @@ class SegmentationData(DataModule):
             label_map=self.label_map,
             group_pattern=self.split_choice.group_pattern,
         )
+        if self.augmentation:
+            refuse_mirrored_sides(listing.labels.names, self.augmentation.mirror_axes)
         choice = self.split_choice
         split = split_cases(listing.cases, fold=choice.fold, folds=choice.folds, seed=choice.seed)
         summaries = fingerprint.read_summaries(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from datamodules.cases import Case
-from datamodules.checks import check_finite, check_pair, read_pair, warn_missing_classes
+from datamodules.checks import check_finite, check_pair, read_pair, refuse_mirrored_sides, warn_missing_classes
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.labels import LabelSet
@@ -123,3 +123,25 @@ def test_real_pairs_pass(shared_data, name, labels):
         volume_, label = read_pair(case, listing.labels, channels=1)
         assert label.shape == volume_.shape
         assert label.max() == listing.labels.num_channels - 1
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Brainstem", "RightParotid", "LeftParotid"),
+        ("kidney_left", "kidney_right"),
+        ("lung_L", "lung_R"),
+        ("R-Femur", "L-Femur"),
+    ],
+)
+def test_sides_that_are_labels_are_not_mirrored(names):
+    refuse_mirrored_sides(names, [1, 2])
+    with pytest.raises(DataError, match="no axis 0"):
+        refuse_mirrored_sides(names, [0, 1])
+
+
+@pytest.mark.parametrize(
+    "names", [("liver", "spleen"), ("left_atrium",), ("Anterior", "Posterior"), ("cell_l", "cell_m")]
+)
+def test_labels_without_sides_may_be_mirrored(names):
+    refuse_mirrored_sides(names, [0, 1, 2])
