@@ -1,6 +1,5 @@
 """The data module of segmentation: a folder of cases to batches of patches."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,61 +7,22 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from datamodules import fingerprint
 from datamodules.augmentation import Augmentation
 from datamodules.base import DataModule
-from datamodules.cache import PreparedCase, prepare_cases
-from datamodules.cases import Case, CaseList
-from datamodules.checks import refuse_mirrored_sides, warn_missing_classes
+from datamodules.cases import Case
+from datamodules.checks import refuse_mirrored_sides
 from datamodules.formats.errors import DataError
 from datamodules.labels import LabelSet
 from datamodules.layouts import find_cases
 from datamodules.patches import CaseDataset, PatchDataset, collate
 from datamodules.phantom import make_phantom
-from datamodules.preprocessing import Preprocessing
-from datamodules.preprocessing_choice import PreprocessingChoice, median_spacing
+from datamodules.prepared_data import PreparedData, prepare_data_set
+from datamodules.preprocessing_choice import PreprocessingChoice
 from datamodules.sampling import CaseSampler, EpochSampler
-from datamodules.splits import Split, split_cases
+from datamodules.splits import SplitChoice, split_cases
 
 EMBEDDED_ROOT = Path("data") / "ct_phantom"
 EMBEDDED_CASES = 30
-
-
-@dataclass
-class SplitChoice:
-    """Which cases validate.
-
-    Args:
-        fold: Which of the folds.
-        folds: Number of folds.
-        seed: Seed of the order in which patients are dealt out.
-        group_pattern: Regular expression whose first group, found in a case's name, is its patient.
-    """
-
-    fold: int = 0
-    folds: int = 5
-    seed: int = 0
-    group_pattern: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.folds < 2 or not 0 <= self.fold < self.folds:
-            raise ValueError(
-                f"data.split: expected at least 2 folds and a fold from 0 on below them, found fold {self.fold} of "
-                f"{self.folds}"
-            )
-
-
-@dataclass(frozen=True)
-class PreparedData:
-    """Everything that is known once the cases were read; `spacing_mm` is that of a typical prepared voxel."""
-
-    listing: CaseList
-    split: Split
-    preprocessing: Preprocessing
-    cases: dict[str, PreparedCase]
-    training_range: dict[str, Any]
-    digest: str
-    spacing_mm: tuple[float, float, float]
 
 
 class SegmentationData(DataModule):
@@ -133,39 +93,15 @@ class SegmentationData(DataModule):
             self.prepared = self._prepare()
 
     def _prepare(self) -> PreparedData:
+        choice = self.split_choice
         listing = find_cases(
-            self.root,
-            labels=self.declared,
-            label_map=self.label_map,
-            group_pattern=self.split_choice.group_pattern,
+            self.root, labels=self.declared, label_map=self.label_map, group_pattern=choice.group_pattern
         )
         if self.augmentation:
             refuse_mirrored_sides(listing.labels.names, self.augmentation.mirror_axes)
-        choice = self.split_choice
         split = split_cases(listing.cases, fold=choice.fold, folds=choice.folds, seed=choice.seed)
-        summaries = fingerprint.read_summaries(
-            listing, self.cache_dir, self.workers, resample_labels=self.resample_labels
-        )
-        counts = {case: summary.voxel_counts for case, summary in summaries.items()}
-        warn_missing_classes(counts, split, listing.labels)
-        training = [summaries[case] for case in split.train]
-        preprocessing = self.choice.resolve(training, len(listing.channel_names))
-        cases = prepare_cases(
-            listing,
-            preprocessing,
-            self.cache_dir,
-            self.workers,
-            resample_labels=self.resample_labels,
-            hashes={case: summary.content for case, summary in summaries.items()},
-        )
-        return PreparedData(
-            listing,
-            split,
-            preprocessing,
-            cases,
-            fingerprint.training_range(training),
-            fingerprint.data_digest(summaries.values()),
-            preprocessing.spacing_mm or median_spacing(training),
+        return prepare_data_set(
+            listing, split, self.choice, self.cache_dir, self.workers, resample_labels=self.resample_labels
         )
 
     @property

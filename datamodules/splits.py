@@ -10,6 +10,30 @@ from datamodules.cases import Case
 from datamodules.formats.errors import DataError
 
 
+@dataclass
+class SplitChoice:
+    """Which cases validate.
+
+    Args:
+        fold: Which of the folds.
+        folds: Number of folds.
+        seed: Seed of the order in which patients are dealt out.
+        group_pattern: Regular expression whose first group, found in a case's name, is its patient.
+    """
+
+    fold: int = 0
+    folds: int = 5
+    seed: int = 0
+    group_pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or not 0 <= self.fold < self.folds:
+            raise ValueError(
+                f"data.split: expected at least 2 folds and a fold from 0 on below them, found fold {self.fold} of "
+                f"{self.folds}"
+            )
+
+
 @dataclass(frozen=True)
 class Split:
     """The ids of a fold's training and validation cases, each sorted."""

@@ -4,7 +4,8 @@ import pytest
 from datamodules.formats.errors import DataError
 from datamodules.phantom import make_phantom
 from datamodules.preprocessing_choice import PreprocessingChoice
-from datamodules.segmentation import SegmentationData, SplitChoice
+from datamodules.segmentation import SegmentationData
+from datamodules.splits import SplitChoice
 
 
 @pytest.fixture(scope="module")
