@@ -1,6 +1,6 @@
 """Augmentation of volumes with MONAI; strengths as in nnU-Net's defaults (Isensee and others, 2021)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 import numpy as np
@@ -30,7 +30,7 @@ class Augmentation:
         rotation_degrees: Largest angle about each axis, in mm space.
         scaling_p: Chance of a change of size.
         scaling: Range of the factor; above 1 structures grow.
-        elastic_p: Chance of an elastic deformation (volumes only).
+        elastic_p: Chance of an elastic deformation.
         noise_p: Chance of Gaussian noise.
         noise_std: Largest deviation of the noise, in units of the normalised image.
         blur_p: Chance of a Gaussian blur.
@@ -59,6 +59,17 @@ class Augmentation:
     gamma_p: float = 0.3
     gamma_inverted_p: float = 0.1
     mirror_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
+
+    def __post_init__(self) -> None:
+        shares = {item.name: getattr(self, item.name) for item in fields(self) if item.name.endswith("_p")}
+        for name, share in shares.items():
+            if not 0.0 <= share <= 1.0:
+                raise ValueError(f"data.augmentation.{name}: expected a probability from 0 to 1, found {share}")
+        if not set(self.mirror_axes) <= {0, 1, 2}:
+            raise ValueError(f"data.augmentation.mirror_axes: expected some of 0, 1, 2, found {self.mirror_axes}")
+        if not 0.0 < self.scaling[0] <= self.scaling[1]:
+            found = list(self.scaling)
+            raise ValueError(f"data.augmentation.scaling: expected two factors over 0, the lower first, found {found}")
 
 
 def rotation_matrix(angles: NDArray[np.float64]) -> NDArray[np.float64]:

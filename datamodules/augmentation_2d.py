@@ -13,8 +13,14 @@ from torch import Tensor
 
 from datamodules.augmentation import Augmentation
 
-# A square turned by 45 degrees reaches 1.41 times its edge.
-_REACH = 1.42
+
+def source_extent(s: Augmentation, patch: tuple[int, int]) -> tuple[int, int]:
+    """Return the extent of image that a patch can be sampled from: its diagonal if turned, more if shrunk."""
+    turned = s.rotation_p > 0
+    shrink = min(s.scaling[0], 1.0) if s.scaling_p > 0 else 1.0
+    edges = (np.hypot(*patch),) * 2 if turned else patch
+    columns, rows = (int(np.ceil(edge / shrink)) for edge in edges)
+    return columns, rows
 
 
 def _geometric(s: Augmentation, patch: tuple[int, int]) -> list[Any]:
@@ -56,8 +62,7 @@ class ImageAugmenter:
     """
 
     def __init__(self, settings: Augmentation, patch: tuple[int, int]) -> None:
-        moves = settings.rotation_p > 0 or settings.scaling_p > 0
-        self.source = tuple(int(np.ceil(n * _REACH)) for n in patch) if moves else patch
+        self.source = source_extent(settings, patch)
         self.pipeline = A.Compose(_geometric(settings, patch) + _intensity(settings))
 
     def __call__(self, image: Tensor, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

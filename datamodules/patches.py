@@ -128,10 +128,9 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor, str]]):
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         if self.image is not None:
-            shape = (*self.image.source, 1)
-            return self.image(
-                extract(image, centre, shape, "symmetric"), extract(label, centre, shape, "symmetric"), rng
-            )
+            source = (*self.image.source, 1)
+            larger = extract(image, centre, source, "symmetric"), extract(label, centre, source, "symmetric")
+            return self.image(*larger, rng)
         affine = self.volume.draw_affine(rng) if self.volume else None
         if self.volume is None or affine is None:
             cut = (

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from monai.data import set_track_meta
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -71,6 +72,12 @@ class SegmentationData(DataModule):
             raise DataError("data.root", "a folder of cases", "nothing", "name one with --data.root DIR")
         if root is not None and not root.is_dir():
             raise DataError(root, "a folder of cases", "none", "check --data.root")
+        if min(batch_size, steps_per_epoch, *patch_size) < 1 or not 0.0 <= foreground_share <= 1.0 or workers < 0:
+            raise ValueError(
+                "data: expected batch_size, steps_per_epoch and patch_size of 1 or more, foreground_share from 0 to 1 "
+                f"and workers of 0 or more, found {batch_size}, {steps_per_epoch}, {list(patch_size)}, "
+                f"{foreground_share} and {workers}"
+            )
         self.root, self.embedded = root or EMBEDDED_ROOT, root is None
         self.patch_size, self.batch_size = patch_size, batch_size
         self.choice, self.split_choice = preprocessing, split
@@ -183,3 +190,4 @@ class SegmentationData(DataModule):
 def _quiet_worker(worker: int) -> None:
     # Each worker draws whole patches by itself: more threads would only take cores from the network.
     torch.set_num_threads(1)
+    set_track_meta(False)  # a worker that was not forked has not heard of it

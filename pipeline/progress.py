@@ -27,8 +27,8 @@ def clock(seconds: float) -> str:
 class ValidationPacing(Callback):
     """Validate some ten times in a training, however long it is, and less often where that would take long.
 
-    An epoch's validation is left out unless a tenth of the training has passed since the last one; the end of the
-    training has a validation of its own, from the files.
+    An epoch's validation is left out unless the training has entered another tenth since the last one; the end of
+    the training has a validation of its own, from the files.
     """
 
     def __init__(self, parts: int = 10) -> None:
@@ -57,7 +57,7 @@ class ValidationPacing(Callback):
         """Decide before Lightning asks whether this batch ends with a validation."""
         assert isinstance(pl_module, Task)
         assert self.wanted is not None
-        trainer.limit_val_batches = self.wanted if self.due_at <= pl_module.fraction < 1.0 else 0
+        trainer.limit_val_batches = self.wanted if self.due_at <= pl_module.update_fraction() < 1.0 else 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait for the next part."""

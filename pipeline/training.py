@@ -79,6 +79,7 @@ def run_training(
     begun = time.monotonic()
     datamodule.seed = seed
     logger = _logger_of(trainer)
+    logger.keep_open = True  # the run is not finished before its model folder and scores are there
     check_network(task, datamodule.patch_size)
     try:
         if trainer.is_global_zero:
@@ -112,7 +113,7 @@ def _add_callbacks(trainer: Trainer, task: SegmentationTask) -> None:
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     if task.ema_decay > 0:
         callbacks.insert(0, WeightEMA(task.ema_decay))
-    callbacks[:0] = [TrainingProgress(), ValidationPacing()]
+    callbacks[:0] = [ValidationPacing(), TrainingProgress()]
 
 
 def check_network(task: SegmentationTask, patch_size: Sequence[int]) -> None:
@@ -156,5 +157,6 @@ def _finish(
     curves = {key: curve for key, curve in logger.history.items() if key.startswith(_DRAWN)}
     loss_curve_png(curves, folder / "pictures" / "curves.png")
     registered = logger.register()
+    logger.keep_open = False
     logger.finalize("success")
     return _summary(result, logger, registered, time.monotonic() - begun)

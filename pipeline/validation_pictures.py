@@ -17,7 +17,7 @@ from pipeline.overlays import overlay_png
 # Best, middle and worst: three of each where there are as many cases.
 _EACH = 3
 _FEWEST = 6  # pictures of a run; with fewer cases each has a second one, cut where its errors are
-_LONGEST_NAME = 120  # of a case in a file name, which may have 255 bytes in all
+_LONGEST_NAME = 200  # bytes of a case in a file name, which may have 255 in all
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def draw_case(case_id: str, rank: str, dice: float, drawn: Drawn, labels: LabelS
     """
     image, found, truth = (_canonical(array, drawn.image) for array in (drawn.image.array, drawn.found, drawn.truth))
     wrong = (found != truth).any(axis=0) if found.ndim == 4 else found != truth
-    name = f"{rank}_{case_id[:_LONGEST_NAME]}"
+    name = f"{rank}_{case_id.encode()[:_LONGEST_NAME].decode(errors='ignore')}"
     views: Mapping[str, NDArray[Any] | None] = {name: None} | ({f"{name}_errors": wrong} if few else {})
     for view, guide in views.items():
         overlay_png(

@@ -36,7 +36,7 @@ def predict(
         output: Folder for the masks, labels.json with their names, and report.json; made if it is absent.
         device: auto, cpu, cuda or cuda:N.
         overlap: Share of a tile common with its neighbour, from 0 to below 1; more is slower and smoother.
-        mirror: Average over mirrored copies: slower by up to eight times, often slightly better.
+        mirror: Average over copies mirrored as in training: slower by up to eight times, often slightly better.
         probabilities: Also write probabilities/NAME.nii.gz, one volume per class.
         overlays: Also write overlays/NAME.png, a picture of each mask on its image.
         strict: Refuse images unlike those of training instead of warning.
@@ -54,7 +54,7 @@ def predict(
 
     Examples:
         pipeline predict --model last --input imagesTs --output masks
-        pipeline predict --model last --input scan.nii.gz --output masks --overlays --mirror
+        pipeline predict --model last --input scan.nii.gz --output masks --overlays
     """
     from datamodules.inputs import find_inputs
     from pipeline.config.errors import UsageError

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import Timer
 from torch import Tensor
@@ -45,7 +46,7 @@ class Task(LightningModule, ABC):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
-        self.fraction = 0.0  # of the training that is done, at the last step
+        self.fraction = 0.0  # of the training that is done
         if not 0.0 <= warmup < 1.0:
             raise ValueError(f"model.warmup: expected a part of the training from 0 to below 1, found {warmup}")
 
@@ -75,7 +76,7 @@ class Task(LightningModule, ABC):
             return torch.optim.AdamW(groups, lr=self.learning_rate)
         return torch.optim.SGD(groups, lr=self.learning_rate, momentum=0.99, nesterov=True)
 
-    def _training_fraction(self) -> float:
+    def update_fraction(self) -> float:
         """Return the part of the training that is done, by steps or by `max_time`, whichever is further."""
         steps = self.trainer.estimated_stepping_batches
         done = self.trainer.global_step / steps if 0 < steps < float("inf") else 0.0
@@ -86,11 +87,12 @@ class Task(LightningModule, ABC):
         if self.trainer.world_size > 1:
             # The clocks of ranks differ, and their weights would drift apart with their rates.
             done = self.trainer.strategy.broadcast(done)
-        return min(max(done, 0.0), 1.0)
+        self.fraction = min(max(done, 0.0), 1.0)
+        return self.fraction
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 -- as Lightning declares it
         """Set the learning rate for this step."""
-        self.fraction = self._training_fraction()
+        self.update_fraction()
         factor = (
             schedules.warmup_cosine(self.fraction, warmup=self.warmup)
             if self.optimizer_name == "adamw"
@@ -107,11 +109,17 @@ class Task(LightningModule, ABC):
         Raises:
             TrainingError: Names the cases of the batch.
         """
-        if not bool(torch.isfinite(loss)):
+        bad = not bool(torch.isfinite(loss))
+        found = f"{loss.item()} for the cases {', '.join(case_ids)}" if bad else ""
+        if self.trainer.world_size > 1:
+            # A rank that stopped alone would leave the others waiting for its gradients.
+            parts = [""] * self.trainer.world_size
+            dist.all_gather_object(parts, found)
+            found = "; ".join(part for part in parts if part)
+        if found:
             raise TrainingError(
-                f"step {self.trainer.global_step}: the loss is {loss.item()}, expected a finite number; the batch "
-                f"held the cases {', '.join(case_ids)}. Look at their images for extreme values, or lower "
-                "model.learning_rate."
+                f"step {self.trainer.global_step}: expected a finite loss, found {found}. Look at these images for "
+                "extreme values, or lower model.learning_rate."
             )
 
     @abstractmethod

@@ -70,6 +70,7 @@ class MlflowLogger(Logger):
         self._nested: dict[str, Any] = {}
         self._uploaded: dict[str, tuple[int, int]] = {}
         self.history: dict[str, list[tuple[int, float]]] = {}
+        self.keep_open = False  # whether more follows after Lightning's own success
 
     @property
     def name(self) -> str:
@@ -198,9 +199,13 @@ class MlflowLogger(Logger):
     def finalize(self, status: str) -> None:
         """Send what is left, upload the work folder of a remote store, and set the run's status.
 
-        Lightning calls it after every `fit` and `validate`. Call it again after writing more files.
+        Lightning calls it after every `fit` and `validate`. Call it again after writing more files. While `keep_open`
+        is set, success sends what is left and leaves the run as it is.
         """
         if self._outbox is None:
+            return
+        if self.keep_open and _mlflow_status(status) == "FINISHED":
+            self._outbox.flush()
             return
         self._status = _worse(self._status, _mlflow_status(status))
         complete = self._outbox.flush() and self._upload()

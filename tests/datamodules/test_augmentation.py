@@ -86,4 +86,30 @@ def test_all_changes_together_are_finite_and_follow_the_generator():
     assert torch.isfinite(first[0]).all()
     assert first[1].dtype == torch.uint8
     assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("change", [{"rotation_p": 1.0}, {"scaling_p": 1.0}, {"elastic_p": 1.0}])
+def test_image_and_label_move_together(change):
+    label = torch.zeros(1, 32, 32, 32, dtype=torch.uint8)
+    label[:, 8:24, 10:20, 6:26] = 1
+    made, moved = augmenter(spacing=(1.0, 1.0, 2.0), **change), False
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        affine = made.draw_affine(rng)
+        image = label.float()
+        warped, mask = (image, label) if affine is None else made.warp(image, label, affine, (32, 32, 32))
+        warped, mask = made(warped, mask, rng)
+        moved |= not torch.equal(mask, label)
+        assert ((warped > 0.5) == (mask > 0)).float().mean() > 0.97
+    assert moved
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mirror_axes": [-1]}, {"mirror_axes": [3]}, {"noise_p": 1.5}, {"scaling": (0.0, 1.0)}, {"scaling": (2.0, 1.0)}],
+)
+def test_f34_settings_out_of_range_are_refused(change):
+    with pytest.raises(ValueError, match=f"data.augmentation.{next(iter(change))}"):
+        Augmentation(**change)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datamodules.augmentation import Augmentation
-from datamodules.augmentation_2d import ImageAugmenter
+from datamodules.augmentation_2d import ImageAugmenter, source_extent
 
 ALL = dict.fromkeys((field.name for field in fields(Augmentation) if field.name.endswith("_p")), 1.0)
 NOTHING = dict.fromkeys(ALL, 0.0) | {"mirror_axes": []}
@@ -45,6 +45,7 @@ def test_all_changes_together_are_finite_and_follow_the_generator():
     assert torch.isfinite(first[0]).all()
     assert set(first[1].unique().tolist()) <= {0, 1}
     assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0])
 
 
@@ -71,3 +72,28 @@ def test_negative_intensities_survive():
     made, _ = ImageAugmenter(Augmentation(**ALL), (32, 32))(image - 50, label, np.random.default_rng(0))
     assert torch.isfinite(made).all()
     assert made.min() < 0
+
+
+@pytest.mark.parametrize(
+    "change", [{"rotation_p": 1.0, "rotation_degrees": 180}, {"scaling_p": 1.0}, {"elastic_p": 1.0}]
+)
+def test_image_and_label_move_together(change):
+    label = torch.zeros(1, 96, 96, 1, dtype=torch.uint8)
+    label[:, 30:60, 40:55] = 1
+    augmenter = ImageAugmenter(Augmentation(**NOTHING | change), (48, 48))
+    for seed in range(5):
+        made, mask = augmenter(label.float(), label, np.random.default_rng(seed))
+        assert ((made > 0.5) == (mask > 0)).float().mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("change", "extent"),
+    [
+        ({}, (30, 40)),
+        ({"rotation_p": 0.1}, (50, 50)),
+        ({"scaling_p": 0.1}, (60, 80)),
+        ({"rotation_p": 1.0, "scaling_p": 1.0}, (100, 100)),
+    ],
+)
+def test_the_source_of_a_patch_holds_all_that_it_may_sample(change, extent):
+    assert source_extent(Augmentation(**NOTHING | {"scaling": (0.5, 2.0)} | change), (30, 40)) == extent

@@ -14,6 +14,9 @@ class Fraction(Task):
     def forward(self, image):
         return image
 
+    def update_fraction(self):
+        return self.fraction
+
 
 class Limits:
     """What pacing asks of a trainer."""
@@ -61,7 +64,7 @@ def test_epochs_longer_than_a_part_validate_each(validated_at):
 def test_long_validations_come_less_often(validated_at):
     at = validated_at([n / 100 for n in range(101)], parts=10, seconds=60)
     assert at[0] == 0.1
-    assert len(at) <= 1 + 1000 * 0.15 / 60
+    assert 2 <= len(at) <= 1 + 1000 * 0.15 / 60
 
 
 def test_clock_shows_hours_minutes_seconds():

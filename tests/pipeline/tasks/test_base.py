@@ -31,7 +31,7 @@ def test_weight_decay_is_for_kernels_alone(name, kind):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_f06_non_finite_loss_names_the_cases(value, monkeypatch):
     task = Linear()
-    monkeypatch.setattr(Task, "trainer", type("Trainer", (), {"global_step": 7})())
+    monkeypatch.setattr(Task, "trainer", type("Trainer", (), {"global_step": 7, "world_size": 1})())
     task.refuse_non_finite(torch.tensor(1.0), ["fine"])
     with pytest.raises(TrainingError, match=r"step 7.*case_a, case_b"):
         task.refuse_non_finite(torch.tensor(value), ["case_a", "case_b"])
