@@ -15,13 +15,14 @@ def test_two_processes_make_one_run_with_all_validation_cases(work, volumes):
     command = [sys.executable, "-m", "pipeline", "train", "--config", "unet_ct.yaml", "--data.root", str(volumes)]
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     done = subprocess.run(
-        [*command, *BUDGET, *ranks, "--data.split.folds", "2", "--data.cache_dir", str(work / "cache")],
+        [*command, *BUDGET, *ranks, "--data.split.folds", "2", "--data.cache_dir", str(work / "cache"), "--debug"],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    assert "Starting with 2 processes" in done.stderr
     (folder,) = work.glob("mlruns/artifacts/*/*/artifacts")
     split = json.loads((folder / "split.json").read_text())
     scored = {row["case"] for row in csv.DictReader((folder / "validation" / "scores.csv").open())}

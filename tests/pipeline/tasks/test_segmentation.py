@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from datamodules.labels import LabelSet, Structure
@@ -24,3 +27,37 @@ def test_f16_the_monitor_is_a_number_when_there_is_nothing_to_score(task):
 def test_the_mean_is_that_of_the_structures(task):
     scores = {"a": {"liver": 1.0, "spleen": 0.0}, "b": {"liver": 0.0}, "c": {"liver": 0.5}}
     assert task._mean_scores(scores)["dice"] == pytest.approx((0.5 + 0.0) / 2)
+
+
+RANK = """
+import sys
+import torch.distributed as dist
+from pipeline.tasks.base import Task, TrainingError
+from pipeline.tasks.segmentation import SegmentationTask
+import torch
+
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+Task.trainer = type("Trainer", (), {"world_size": 2, "global_step": 3})()
+task = SegmentationTask(lambda i, o: None)
+task.case_dice = {f"own_{rank}": {"liver": float(rank)}, "shared": {"liver": 0.5}}
+assert task._gather() == {"own_0": {"liver": 0.0}, "own_1": {"liver": 1.0}, "shared": {"liver": 0.5}}
+task.refuse_non_finite(torch.tensor(1.0), ["fine"])
+try:
+    task.refuse_non_finite(torch.tensor(float("nan") if rank else 1.0), [f"case_{rank}"])
+except TrainingError as error:
+    print(error)
+dist.destroy_process_group()
+"""
+
+
+def test_f06_two_ranks_share_scores_and_stop_together(tmp_path):
+    command = [sys.executable, "-c", RANK]
+    ranks = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    said = [rank.communicate(timeout=120)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0]
+    for message in said:
+        assert "step 3: expected a finite loss, found nan for the cases case_1." in message

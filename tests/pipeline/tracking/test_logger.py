@@ -84,6 +84,17 @@ def test_status_tells_how_the_training_ended(embedded, error, status):
     assert logger.experiment.get_run(logger.run_id).info.status == status
 
 
+def test_a_run_that_is_kept_open_is_not_finished_by_the_fit(embedded):
+    logger = MlflowLogger(experiment="open", tracking_uri=embedded)
+    logger.keep_open = True
+    _fit(logger, Line())
+    assert logger.experiment.get_run(logger.run_id).info.status == "RUNNING"
+    assert len(_history(logger, "train/loss")) == 6
+    logger.keep_open = False
+    logger.finalize("success")
+    assert logger.experiment.get_run(logger.run_id).info.status == "FINISHED"
+
+
 def test_files_and_metrics_may_follow_the_first_finalize(embedded):
     logger = MlflowLogger(experiment="follow", tracking_uri=embedded)
     logger.log_metrics({"a": 1.0}, 1)
