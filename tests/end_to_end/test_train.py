@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 
+import cv2
 import nibabel as nib
 import numpy as np
 import pytest
@@ -77,6 +78,23 @@ def test_overlapping_structures_train_with_one_channel_each(train, volumes, tmp_
     model = json.loads((folder / "model" / "model.json").read_text())
     assert model["labels"]["overlapping"]
     assert {"dice/bone", "dice/organs", "dice/inside"} <= set(model["metrics"])
+
+
+def test_the_unpadded_network_of_2015_trains_and_predicts_whole_images(train, slices):
+    unpadded = ["--model.network.padding", "valid", "--model.network.downsampling", "max"]
+    plain = [
+        "--model.network.unit",
+        "plain",
+        "--model.network.norm",
+        "none",
+        "--model.network.deep_supervision",
+        "false",
+    ]
+    narrow = [*NARROW[:-1], "2", "--data.patch_size", "[92,92]"]
+    folder = train("unet_em.yaml", "--data.root", str(slices), *narrow, *unpadded, *plain)
+    mask = cv2.imread(str(next((folder / "validation" / "predictions").glob("*.png"))), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (80, 96)
+    assert set(np.unique(mask)) <= {0, 255}
 
 
 def test_labels_on_another_grid_train_when_told_to_resample(train, volumes, tmp_path):
