@@ -118,7 +118,7 @@ def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
     )  # fmt: skip
     message = capfd.readouterr().err
     assert status == 1
-    assert "the loss is" in message
+    assert "expected a finite loss, found nan" in message
     assert "phantom_" in message
     (run,) = open_client(embedded_uri(work / "mlruns")).search_runs(["1"])
     assert run.info.status == "FAILED"
