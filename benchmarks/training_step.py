@@ -26,7 +26,8 @@ from datamodules.segmentation import SegmentationData
 from networks import Network, UNet
 from pipeline.ema import WeightEMA
 from pipeline.losses import DiceCELoss
-from pipeline.progress import TrainingProgress, ValidationPacing
+from pipeline.pacing import ValidationPacing
+from pipeline.progress import TrainingProgress
 from pipeline.tasks.segmentation import SegmentationTask
 from pipeline.tracking.logger import MlflowLogger
 

@@ -17,7 +17,7 @@ class EpochSampler(Sampler[int]):
 
     Sample `i` of epoch `e` has the number `e * length + i`: a data set can derive its random state from that
     number alone, in whichever worker it is made. With several ranks each takes whole batches in turn, so that
-    the samples of an optimiser step do not depend on the number of ranks.
+    together they go through the same samples in the same order as one.
     """
 
     def __init__(self, length: int, batch_size: int) -> None:

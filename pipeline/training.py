@@ -15,7 +15,8 @@ from networks.base import Network
 from pipeline.config.errors import UsageError
 from pipeline.ema import WeightEMA
 from pipeline.final_validation import FinalResult, finish_segmentation
-from pipeline.progress import TrainingProgress, ValidationPacing, clock
+from pipeline.pacing import ValidationPacing
+from pipeline.progress import TrainingProgress, clock
 from pipeline.tasks.segmentation import SegmentationTask
 from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.logger import MlflowLogger

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.volume import Volume
-from datamodules.geometry import to_canonical
+from datamodules.geometry import canonical_array, to_canonical
 from datamodules.labels import LabelSet
 from pipeline.evaluation import StructureScore
 from pipeline.overlays import overlay_png
@@ -40,7 +40,8 @@ def choose_cases(rows: Sequence[StructureScore]) -> dict[str, str]:
 
     Cases are ranked by their mean Dice; each is drawn once.
     """
-    ranked = sorted(mean_dice(rows), key=lambda case: mean_dice(rows)[case], reverse=True)
+    means = mean_dice(rows)
+    ranked = sorted(means, key=lambda case: means[case], reverse=True)
     middle = sorted(range(len(ranked)), key=lambda place: abs(place - (len(ranked) - 1) / 2))
     orders = {"best": range(len(ranked)), "worst": range(len(ranked) - 1, -1, -1), "median": middle}
     chosen: dict[str, str] = {}
@@ -72,19 +73,20 @@ def draw_case(case_id: str, rank: str, dice: float, drawn: Drawn, labels: LabelS
         folder: Where the pictures go.
         few: Whether to add a picture cut where prediction and reference differ most.
     """
-    image, found, truth = (_canonical(array, drawn.image) for array in (drawn.image.array, drawn.found, drawn.truth))
+    shown = to_canonical(drawn.image)
+    found, truth = (canonical_array(array, drawn.image.affine) for array in (drawn.found, drawn.truth))
     wrong = (found != truth).any(axis=0) if found.ndim == 4 else found != truth
     name = f"{rank}_{case_id.encode()[:_LONGEST_NAME].decode(errors='ignore')}"
     views: Mapping[str, NDArray[Any] | None] = {name: None} | ({f"{name}_errors": wrong} if few else {})
     for view, guide in views.items():
         overlay_png(
-            image,
+            shown.array,
             found,
             folder / f"{view}.png",
             labels.names,
             truth,
             guide=guide,
-            spacing_mm=to_canonical(drawn.image).spacing_mm,
+            spacing_mm=shown.spacing_mm,
             title=f"{case_id}: mean Dice {dice:.3f}" + ("" if guide is None else ", where the errors are"),
         )
 
@@ -92,9 +94,3 @@ def draw_case(case_id: str, rank: str, dice: float, drawn: Drawn, labels: LabelS
 def are_few(chosen: Mapping[str, str]) -> bool:
     """Tell whether the chosen cases alone would make too few pictures."""
     return len(chosen) < _FEWEST
-
-
-def _canonical(array: NDArray[Any], image: Volume) -> NDArray[Any]:
-    stacked = array if array.ndim == 4 else array[None]
-    turned = to_canonical(Volume(stacked, image.affine, image.path)).array
-    return turned if array.ndim == 4 else turned[0]
