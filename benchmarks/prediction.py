@@ -92,9 +92,9 @@ def make_model(folder: Path) -> Path:
     network = UNet(
         *(1, 7),
         channels=(16, 32, 64, 128, 160),
-        convs_per_level=(1, 2, 2, 2, 2),
-        decoder_convs_per_level=1,
-        unit="residual",
+        unit=("plain", "basic", "basic", "basic", "basic"),
+        units_per_level=1,
+        decoder_unit="plain",
     )
     names = {
         name: value for value, name in enumerate(["background", "lungs", "spine", "ribs", "liver", "kidneys", "spleen"])

@@ -4,7 +4,7 @@
 
 Both are measured in this process with the network of unet_ct.yaml: forward, loss, backward and update in a plain
 loop, and the same through Lightning with patches drawn by worker processes, augmentation, averaging of weights,
-progress and logging. The ratio is what counts; 1.10 is the limit that the design sets.
+the health monitor, progress and logging. The ratio is what counts; 1.10 is the limit that the design sets.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from datamodules.preprocessing_choice import PreprocessingChoice
 from datamodules.segmentation import SegmentationData
 from networks import Network, UNet
 from pipeline.ema import WeightEMA
+from pipeline.health.monitor import HealthMonitor
 from pipeline.losses import DiceCELoss
 from pipeline.pacing import ValidationPacing
 from pipeline.progress import TrainingProgress
@@ -41,9 +42,9 @@ def make_network(in_channels: int, out_channels: int) -> Network:
         in_channels,
         out_channels,
         channels=(16, 32, 64, 128, 160),
-        convs_per_level=(1, 2, 2, 2, 2),
-        decoder_convs_per_level=1,
-        unit="residual",
+        unit=("plain", "basic", "basic", "basic", "basic"),
+        units_per_level=1,
+        decoder_unit="plain",
         deep_supervision=True,
     )
 
@@ -86,7 +87,7 @@ def trained_step_s(data: SegmentationData, folder: Path, steps: int) -> float:
         precision="bf16-mixed",
         gradient_clip_val=12.0,
         logger=MlflowLogger(tracking_uri=str(folder / "mlruns")),
-        callbacks=[TrainingProgress(), ValidationPacing(), WeightEMA(0.999), watch],
+        callbacks=[TrainingProgress(), ValidationPacing(), WeightEMA(0.999), HealthMonitor(), watch],
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal, get_type_hints
 
 from torch import Tensor, nn
 
@@ -19,9 +20,11 @@ class Network(nn.Module):
 
     Attributes:
         init_args: The constructor's arguments by name.
+        answers: What the outputs are: a logit for every voxel, for every class of a whole image, or heatmaps.
     """
 
     init_args: dict[str, Any]
+    answers: ClassVar[Literal["voxels", "classes", "heatmaps"]] = "voxels"
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -90,12 +93,26 @@ def _recording(cls: type[Network], init: Callable[..., None]) -> Callable[..., N
 
     @functools.wraps(init)
     def wrapped(self: Network, *args: object, **kwargs: object) -> None:
-        init(self, *args, **kwargs)
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        bound.arguments |= _with_dataclasses(init, bound.arguments)
+        init(*bound.args, **bound.kwargs)
         if type(self) is cls:
-            bound = signature.bind(self, *args, **kwargs)
-            bound.apply_defaults()
             named = dict(list(bound.arguments.items())[1:])  # the first is self
             # Through JSON and back: tuples become lists, and what a model folder could not hold raises here.
-            self.init_args = json.loads(json.dumps(named))
+            self.init_args = json.loads(json.dumps(named, default=_mapping))
 
     return wrapped
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"expected arguments that JSON can hold, found {type(value).__name__}")
+
+
+def _with_dataclasses(init: Callable[..., None], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return as dataclasses those arguments that are declared so and come as mappings, as a model folder has them."""
+    given = {name: value for name, value in arguments.items() if isinstance(value, Mapping)}
+    types = get_type_hints(init) if given else {}
+    return {name: types[name](**value) for name, value in given.items() if dataclasses.is_dataclass(types.get(name))}

@@ -1,12 +1,15 @@
-"""The integers of a U-Net: steps, kernels and convolutions of each level, and the sizes that follow."""
+"""The integers of a U-Net: steps, kernels and units of each level, and the sizes that follow."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
+
+from networks.units import Unit, UnitPlan
 
 PerLevel = Sequence[int | Sequence[int]]
+PerLevelUnit = Unit | Sequence[Unit]
 REACH = 4096  # voxels within which a nearest size that fits is looked for
 
 
@@ -17,40 +20,35 @@ class Levels:
     Attributes:
         strides: Step into each level, per axis; the first is 1.
         kernels: Kernel of each level, per axis.
-        encoder_convs: Convolutions of each level of the encoder.
-        decoder_convs: Convolutions of each level of the decoder, one level less.
+        encoder: Kinds of the units of each level of the encoder.
+        decoder: Kinds of the units of each level of the decoder, one level less.
     """
 
     strides: tuple[tuple[int, ...], ...]
     kernels: tuple[tuple[int, ...], ...]
-    encoder_convs: tuple[int, ...]
-    decoder_convs: tuple[int, ...]
-
-    @property
-    def total_stride(self) -> tuple[int, ...]:
-        """Return the step per axis of the coarsest level."""
-        return tuple(math.prod(steps) for steps in zip(*self.strides, strict=True))
-
-    def size_at(self, level: int, size: Sequence[int]) -> list[int]:
-        """Return the size of a level for a padded image of a size: divided by the step, rounded up."""
-        steps = zip(*self.strides[: level + 1], strict=True)
-        return [-(-length // math.prod(step)) for length, step in zip(size, steps, strict=True)]
+    encoder: tuple[tuple[Unit, ...], ...]
+    decoder: tuple[tuple[Unit, ...], ...]
 
     def unpadded_output(self, length: int, axis: int) -> int | None:
         """Return the length along an axis behind unpadded convolutions; None where it does not divide."""
         last = len(self.strides) - 1
-        for level, convs in enumerate(self.encoder_convs):
+        for level, units in enumerate(self.encoder):
             if length % self.strides[level][axis]:
                 return None
-            length = length // self.strides[level][axis] - convs * (self.kernels[level][axis] - 1)
+            length = length // self.strides[level][axis] - self._lost(level, units, axis)
             if length < 1:
                 return None
         for level in range(last - 1, -1, -1):
             length *= self.strides[level + 1][axis]
-            length -= self.decoder_convs[level] * (self.kernels[level][axis] - 1)
+            length -= self._lost(level, self.decoder[level], axis)
             if length < 1:
                 return None
         return length
+
+    def _lost(self, level: int, units: Sequence[Unit], axis: int) -> int:
+        """Return the voxels along an axis that unpadded units of a level lose."""
+        convolutions = sum(UnitPlan(kind).wide_convolutions for kind in units)
+        return convolutions * (self.kernels[level][axis] - 1)
 
     def check_unpadded(self, size: Sequence[int]) -> None:
         """Check that unpadded convolutions take a size, as pooling would drop a row and shift the skips.
@@ -75,8 +73,10 @@ def plan_levels(
     spatial_dims: int,
     strides: PerLevel | None,
     kernel_sizes: PerLevel | None,
-    convs: int | Sequence[int],
-    decoder_convs: int | Sequence[int] | None,
+    encoder: tuple[PerLevelUnit, int | Sequence[int]],
+    decoder: tuple[PerLevelUnit | None, int | Sequence[int] | None],
+    *,
+    stem: bool = False,
 ) -> Levels:
     """Resolve what a user gives for all levels, per level or per axis.
 
@@ -85,8 +85,9 @@ def plan_levels(
         spatial_dims: Number of spatial axes.
         strides: Step into each level; None is 1, then 2.
         kernel_sizes: Kernel of each level; None is 3.
-        convs: Convolutions of the encoder's levels.
-        decoder_convs: Convolutions of the decoder's levels; None is as in the encoder.
+        encoder: Kind and number of units of the encoder's levels.
+        decoder: Kind and number of units of the decoder's levels; None is as in the encoder.
+        stem: A plain unit comes before those of the first level.
 
     Raises:
         ValueError: If a length or an entry does not fit; names the argument.
@@ -97,9 +98,31 @@ def plan_levels(
     if max(steps[0]) > 1:
         raise ValueError(f"strides: expected the first to be 1, found {steps[0]}")
     kernels = _per_axis(kernel_sizes or [3] * count, count, spatial_dims, "kernel_sizes")
-    encoder = _per_level(convs, count, "convs_per_level")
-    decoder = _per_level(encoder[:-1] if decoder_convs is None else decoder_convs, count - 1, "decoder_convs_per_level")
-    return Levels(steps, kernels, encoder, decoder)
+    kinds, numbers = _kinds(encoder[0], count, "unit"), _numbers(encoder[1], count, "units_per_level")
+    units = tuple((kind,) * number for kind, number in zip(kinds, numbers, strict=True))
+    before: tuple[Unit, ...] = ("plain",) if stem else ()
+    units = (before + units[0], *units[1:])
+    return Levels(steps, kernels, units, _decoder_units(decoder, kinds, numbers))
+
+
+def _decoder_units(
+    decoder: tuple[PerLevelUnit | None, int | Sequence[int] | None], kinds: tuple[Unit, ...], numbers: tuple[int, ...]
+) -> tuple[tuple[Unit, ...], ...]:
+    count = len(kinds) - 1
+    kind, number = decoder
+    kinds = kinds[:-1] if kind is None else _kinds(kind, count, "decoder_unit")
+    numbers = numbers[:-1] if number is None else _numbers(number, count, "decoder_units_per_level")
+    return tuple((each,) * many for each, many in zip(kinds, numbers, strict=True))
+
+
+def _kinds(value: PerLevelUnit, count: int, name: str) -> tuple[Unit, ...]:
+    kinds: tuple[Unit, ...] = (value,) * count if isinstance(value, str) else tuple(value)
+    if len(kinds) != count:
+        raise ValueError(f"{name}: expected one kind, or one for each of {count} levels, found {len(kinds)}")
+    for kind in kinds:
+        if kind not in get_args(Unit):
+            raise ValueError(f"{name}: expected {', '.join(get_args(Unit))}, found {kind!r}")
+    return kinds
 
 
 def _per_axis(values: PerLevel, count: int, dims: int, name: str) -> tuple[tuple[int, ...], ...]:
@@ -112,7 +135,7 @@ def _per_axis(values: PerLevel, count: int, dims: int, name: str) -> tuple[tuple
     return result
 
 
-def _per_level(value: int | Sequence[int], count: int, name: str) -> tuple[int, ...]:
+def _numbers(value: int | Sequence[int], count: int, name: str) -> tuple[int, ...]:
     numbers = (value,) * count if isinstance(value, int) else tuple(value)
     if len(numbers) != count or min(numbers) < 1:
         raise ValueError(f"{name}: expected a positive number or one for each of {count} levels, found {value!r}")

@@ -15,6 +15,7 @@ from networks.base import Network
 from pipeline.config.errors import UsageError
 from pipeline.ema import WeightEMA
 from pipeline.final_validation import FinalResult, finish_segmentation
+from pipeline.health.monitor import HealthMonitor
 from pipeline.pacing import ValidationPacing
 from pipeline.progress import TrainingProgress, clock
 from pipeline.tasks.segmentation import SegmentationTask
@@ -112,6 +113,8 @@ def _record_start(
 
 def _add_callbacks(trainer: Trainer, task: SegmentationTask) -> None:
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    if not any(isinstance(callback, HealthMonitor) for callback in callbacks):
+        callbacks.insert(0, HealthMonitor())
     if task.ema_decay > 0:
         callbacks.insert(0, WeightEMA(task.ema_decay))
     callbacks[:0] = [ValidationPacing(), TrainingProgress()]
@@ -130,15 +133,34 @@ def check_network(task: SegmentationTask, patch_size: Sequence[int]) -> None:
         raise UsageError(f"model.network: {error}") from error
     if not isinstance(network, Network):
         raise UsageError(f"model.network: expected a network of this application, found {type(network).__name__}")
+    if network.answers != "voxels":
+        raise UsageError(f"model.network: expected one that labels voxels, such as UNet, found one of {network.answers}")
+    if encoder := network.init_args.get("encoder"):
+        log.info("encoder %s brings its own units, strides and kernels; those of the config are the decoder's", encoder)
     if network.spatial_dims != len(patch_size):
         raise UsageError(
             f"data.patch_size: expected {network.spatial_dims} numbers as model.network has that many spatial_dims, "
             f"found {list(patch_size)}"
         )
+    _warn_of_one_voxel(network, patch_size)
     supervised, stride = network.init_args.get("deep_supervision"), getattr(network, "total_stride", None)
     if supervised and stride and any(size % step for size, step in zip(patch_size, stride, strict=True)):
         # Labels are reduced by whole steps for the coarser heads.
         raise UsageError(f"data.patch_size: expected multiples of {list(stride)}, found {list(patch_size)}")
+
+
+def _warn_of_one_voxel(network: Network, patch_size: Sequence[int]) -> None:
+    """Say it when a norm over space would leave nothing of a patch's coarsest features."""
+    stride = getattr(network, "total_stride", None)
+    if stride is None or network.init_args.get("norm") != "instance":
+        return
+    if all(size <= step for size, step in zip(patch_size, stride, strict=True)):
+        log.warning(
+            "data.patch_size: %s leaves a single voxel at the network's coarsest level, which instance norm makes a "
+            "constant; take more than %s along an axis, fewer levels or model.network.norm group",
+            list(patch_size),
+            list(stride),
+        )
 
 
 def _place_checkpoints(trainer: Trainer, folder: Path) -> None:

@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BUDGET = [
     *("--trainer.max_epochs", "1", "--data.steps_per_epoch", "2", "--data.workers", "0"),
     *("--data.patch_size", "[16,16,16]", "--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]"),
-    *("--model.network.convs_per_level", "1"),
+    *("--model.network.unit", "plain", "--model.network.units_per_level", "1"),
 ]
 
 
@@ -40,7 +40,7 @@ def test_the_way_from_data_to_scores_runs_as_written(page, data, tmp_path, monke
         "DATA/labelsTr": data / "labelsTr",
     }
     written = commands(page, "pipeline")
-    assert [verb for verb, *_ in written][-2:] == ["predict", "evaluate"]
+    verbs = {verb for verb, *_ in written}
     for words in written:
         verb, *arguments = [str(places.get(word, word)) for word in words]
         extra = [*BUDGET, "--data.cache_dir", str(tmp_path / "cache")] if verb == "train" else []
@@ -50,9 +50,16 @@ def test_the_way_from_data_to_scores_runs_as_written(page, data, tmp_path, monke
             assert stop.value.code == 0
         else:
             assert main([verb, *arguments, *extra]) == 0, words
-    assert len(list((tmp_path / "masks").glob("*.nii.gz"))) == 5
-    assert len(list((tmp_path / "masks" / "overlays").glob("*.png"))) == 5
-    assert (tmp_path / "scores" / "summary.json").exists()
+    if "predict" in verbs:
+        assert len(list((tmp_path / "masks").glob("*.nii.gz"))) == 5
+        assert len(list((tmp_path / "masks" / "overlays").glob("*.png"))) == 5
+    if "evaluate" in verbs:
+        assert (tmp_path / "scores" / "summary.json").exists()
+
+
+def test_the_readme_goes_from_data_to_scores():
+    verbs = [verb for verb, *_ in commands(ROOT / "README.md", "pipeline")]
+    assert {"train", "predict", "evaluate"} <= set(verbs)
 
 
 def test_make_has_the_targets_that_are_named():

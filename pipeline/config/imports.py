@@ -40,7 +40,7 @@ DENIED = (
 )
 # The modules that define what short names stand for; a class is known once its module is loaded.
 _PACKAGES = ("networks", "datamodules", "pipeline.tasks")
-_MODULES = ("pipeline.ema", "pytorch_lightning.callbacks", "pytorch_lightning.loggers")
+_MODULES = ("pipeline.ema", "pipeline.health.monitor", "pytorch_lightning.callbacks", "pytorch_lightning.loggers")
 
 
 def load_our_classes() -> None:

@@ -1,7 +1,7 @@
 """What all tasks share: building the network from the data, the optimiser and its schedule."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -13,10 +13,20 @@ from torch import Tensor
 from datamodules.base import DataModule
 from networks.base import Network
 from pipeline import schedules
+from pipeline.health.culprit import blame_forward
 
 
 class TrainingError(Exception):
     """Training cannot go on; the message says why and what to look at."""
+
+
+def of_all_ranks(text: str, world_size: int) -> str:
+    """Join what the ranks say; all of them must call it, and get the same answer."""
+    if world_size == 1:
+        return text
+    parts = [""] * world_size
+    dist.all_gather_object(parts, text)
+    return "; ".join(part for part in parts if part)
 
 
 class Task(LightningModule, ABC):
@@ -103,24 +113,32 @@ class Task(LightningModule, ABC):
         if self.trainer.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("learning_rate", self.learning_rate * factor)
 
-    def refuse_non_finite(self, loss: Tensor, case_ids: list[str]) -> None:
-        """Stop the training when the loss is not a number.
+    def refuse_non_finite(self, loss: Tensor, image: Tensor, case_ids: Sequence[str]) -> None:
+        """Stop the training when the loss is not a number; call it within `training_step`.
+
+        Args:
+            loss: The loss of the batch.
+            image: The batch's images as the network was given them, [B, C, *S].
+            case_ids: The cases of the batch.
 
         Raises:
-            TrainingError: Names the cases of the batch.
+            TrainingError: Names the cases of the batch, and the layer at which the numbers went bad first.
         """
-        bad = not bool(torch.isfinite(loss))
-        found = f"{loss.item()} for the cases {', '.join(case_ids)}" if bad else ""
+        flag = torch.isfinite(loss.detach()).logical_not().to(torch.uint8)
         if self.trainer.world_size > 1:
             # A rank that stopped alone would leave the others waiting for its gradients.
-            parts = [""] * self.trainer.world_size
-            dist.all_gather_object(parts, found)
-            found = "; ".join(part for part in parts if part)
-        if found:
-            raise TrainingError(
-                f"step {self.trainer.global_step}: expected a finite loss, found {found}. Look at these images for "
-                "extreme values, or lower model.learning_rate."
-            )
+            dist.all_reduce(flag, dist.ReduceOp.MAX)
+        if not bool(flag):
+            return
+        # On all ranks, as norms over ranks meet within the forward pass.
+        blame = blame_forward(self.network, image)
+        bad = not bool(torch.isfinite(loss))
+        found = f"{loss.item()} for the cases {', '.join(case_ids)} ({blame})" if bad else ""
+        raise TrainingError(
+            f"step {self.trainer.global_step}: expected a finite loss, found "
+            f"{of_all_ranks(found, self.trainer.world_size)}. Look at these images for extreme values, or lower "
+            "model.learning_rate."
+        )
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:

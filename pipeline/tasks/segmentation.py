@@ -68,7 +68,7 @@ class SegmentationTask(Task):
     def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch of patches."""
         loss = cast(Tensor, self.loss(self.network(batch.image), batch.label))
-        self.refuse_non_finite(loss, batch.case_id)
+        self.refuse_non_finite(loss, batch.image, batch.case_id)
         self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch.image))
         return loss
 

@@ -7,7 +7,7 @@ import sys
 BUDGET = [
     *("--trainer.max_time", "null", "--trainer.max_epochs", "4", "--data.steps_per_epoch", "2", "--data.workers", "0"),
     *("--data.patch_size", "[16,16,16]", "--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]"),
-    *("--model.network.convs_per_level", "1"),
+    *("--model.network.unit", "plain", "--model.network.units_per_level", "1"),
 ]
 
 

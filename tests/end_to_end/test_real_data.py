@@ -9,7 +9,10 @@ import pytest
 
 from pipeline.cli import main
 
-NARROW = "--model.network.channels [4,8,8] --model.network.strides [1,2,2] --model.network.convs_per_level 1".split()  # noqa: SIM905
+NARROW = [
+    *("--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]"),
+    *("--model.network.unit", "plain", "--model.network.units_per_level", "1"),
+]
 
 pytestmark = pytest.mark.shared_data
 

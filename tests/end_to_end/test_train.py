@@ -6,8 +6,10 @@ import cv2
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
+from torch.utils._pytree import tree_leaves
 
 from pipeline.cli import main
 from pipeline.config.files import shipped_names
@@ -18,7 +20,9 @@ NARROW = [
     "[4,8,8]",
     "--model.network.strides",
     "[1,2,2]",
-    "--model.network.convs_per_level",
+    "--model.network.unit",
+    "basic",
+    "--model.network.units_per_level",
     "1",
 ]
 SMALL_3D = [*NARROW, "--data.patch_size", "[16,16,16]"]
@@ -110,7 +114,7 @@ def test_labels_on_another_grid_train_when_told_to_resample(train, volumes, tmp_
     assert len(list((folder / "pictures").glob("*_errors.png"))) == 2
 
 
-def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
+def test_f06_a_non_finite_loss_stops_names_cases_and_layer_and_keeps_what_was_before(work, volumes, capfd):
     status = main(
         ["train", "--config", "unet_ct.yaml", "--data.root", str(volumes), *SMALL_3D, "--data.workers", "0",
          "--data.cache_dir", str(work / "cache"), "--trainer.max_epochs", "3", "--model.learning_rate", "1e30",
@@ -118,10 +122,20 @@ def test_f06_a_non_finite_loss_stops_and_names_the_cases(work, volumes, capfd):
     )  # fmt: skip
     message = capfd.readouterr().err
     assert status == 1
-    assert "expected a finite loss, found nan" in message
-    assert "phantom_" in message
+    assert "step 1: expected a finite loss, found nan for the cases phantom_" in message
+    assert "the output of layer encoder." in message
+    assert "is the first that is not finite" in message
+    assert "a step changes the weights by inf times their norm" in message
     (run,) = open_client(embedded_uri(work / "mlruns")).search_runs(["1"])
     assert run.info.status == "FAILED"
+    (folder,) = work.glob("mlruns/artifacts/*/*/artifacts")
+    path = folder / "checkpoints" / "before_failure.ckpt"
+    assert f"the state before step 0 is in {path}; all its weights are finite" in message
+    state = torch.load(path, weights_only=True)
+    assert state["global_step"] == 0
+    kept = [state["state_dict"], state["optimizer_states"], state["callbacks"]["WeightEMA"]]
+    assert all(torch.isfinite(leaf).all() for leaf in tree_leaves(kept) if isinstance(leaf, torch.Tensor))
+    assert (folder / "pictures" / "health.png").exists()
 
 
 def test_f06_voxels_that_are_no_numbers_are_refused_before_training(work, volumes, capfd, tmp_path):
@@ -143,6 +157,22 @@ def test_f06_voxels_that_are_no_numbers_are_refused_before_training(work, volume
     ]
     assert main(["train", "--config", "unet_ct.yaml", *arguments]) == 1
     assert path.name in capfd.readouterr().err
+
+
+def test_the_health_of_every_layer_is_drawn_and_logged(train, work, volumes, capfd):
+    own = ["--trainer.callbacks", "HealthMonitor", "--trainer.callbacks.every_n_steps", "1"]
+    folder = train("unet_ct.yaml", "--data.root", str(volumes), *SMALL_3D, *own)
+    assert "warning" not in capfd.readouterr().err
+    rows = list(csv.DictReader((folder / "health" / "layers.csv").open()))
+    assert sorted({int(row["step"]) for row in rows}) == [0, 1, 2, 3]
+    layers = [row["layer"] for row in rows if row["step"] == "0"]
+    assert layers[0].startswith("encoder.")
+    assert layers[-1].startswith("heads.")
+    picture = cv2.imread(str(folder / "pictures" / "health.png"))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+    metrics = open_client(embedded_uri(work / "mlruns")).get_run(folder.parent.name).data.metrics
+    assert {f"health/{kind}/{layers[0]}" for kind in ("gradient_norm", "activation", "update_ratio")} <= set(metrics)
+    assert metrics["health/gradient_norm"] > 0
 
 
 def test_without_data_a_config_says_what_is_missing(work, capfd):

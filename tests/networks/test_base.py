@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from networks import Network, UNet, build, describe
+from networks import Classifier, Network, UNet, build, describe
+from networks.residual import ResidualOptions
 
 SMALL = {"in_channels": 1, "out_channels": 2, "channels": [2, 4], "strides": [1, [2, 2, 1]]}
 
@@ -20,6 +21,7 @@ class Doubled(UNet):
 def test_a_network_keeps_its_arguments_with_defaults():
     network = UNet(1, 2, channels=(2, 4))
     assert network.init_args["in_channels"] == 1
+    assert network.init_args["residual"]["fusion"] == "add"
     assert network.init_args["channels"] == [2, 4]
     assert network.init_args["padding"] == "same"
     assert (network.in_channels, network.out_channels, network.spatial_dims) == (1, 2, 3)
@@ -45,8 +47,42 @@ def test_an_argument_that_json_cannot_hold_is_refused():
         def __init__(self, in_channels: int, out_channels: int, layer: object) -> None:
             super().__init__()
 
-    with pytest.raises(TypeError, match="JSON"):
+    with pytest.raises(TypeError, match="JSON can hold, found ReLU"):
         Odd(1, 1, nn.ReLU())
+
+
+def test_a_dataclass_among_the_arguments_survives_json():
+    network = Classifier(1, 2, encoder="cifar_resnet8", width=0.25, residual=ResidualOptions(squeeze_excitation=2))
+    description = json.loads(json.dumps(describe(network)))
+    assert description["init_args"]["residual"]["squeeze_excitation"] == 2
+    again = build(description)
+    assert describe(again) == description
+    again.load_state_dict(network.state_dict())
+    image = torch.rand(2, 1, 8, 8)
+    assert torch.equal(again.eval()(image), network.eval()(image))
+
+
+def test_a_nested_mapping_may_name_some_of_its_fields():
+    init_args = {
+        "in_channels": 1,
+        "out_channels": 2,
+        "channels": [2, 4],
+        "unit": "basic",
+        "residual": {"survival": 0.5},
+    }
+    network = build({"class_path": "networks.unet.UNet", "init_args": init_args})
+    assert network.init_args["residual"]["survival"] == 0.5
+    assert ResidualOptions(**network.init_args["residual"]) == ResidualOptions(survival=0.5)
+
+
+def test_a_wrong_nested_key_is_named():
+    with pytest.raises(ValueError, match=r"networks\.unet\.UNet.*scale_of_branch"):
+        build({"class_path": "networks.unet.UNet", "init_args": {**SMALL, "residual": {"scale_of_branch": 1.0}}})
+
+
+def test_a_nested_value_out_of_range_is_named():
+    with pytest.raises(ValueError, match=r"residual\.survival"):
+        build({"class_path": "networks.unet.UNet", "init_args": {**SMALL, "residual": {"survival": 0.0}}})
 
 
 @pytest.mark.parametrize(
@@ -78,3 +114,7 @@ def test_arguments_that_do_not_fit_are_named():
 def test_the_base_has_no_forward():
     with pytest.raises(NotImplementedError):
         Network()(torch.zeros(1))
+
+
+def test_what_the_outputs_are_is_known_of_the_class():
+    assert (Network.answers, UNet.answers, Classifier.answers) == ("voxels", "voxels", "classes")

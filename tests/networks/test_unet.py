@@ -6,20 +6,26 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from networks import UNet
+from networks.residual import ResidualOptions
 
 SMALL = {"channels": [4, 8, 8]}
+CLEAN = ResidualOptions(preactivation=True)
 VARIANTS = [
     {},
     {"spatial_dims": 2},
-    {"unit": "residual"},
-    {"unit": "residual", "spatial_dims": 2, "convs_per_level": [2, 4, 3], "decoder_convs_per_level": 1},
+    {"unit": "basic", "units_per_level": 1},
+    {"unit": "basic", "spatial_dims": 2, "units_per_level": [1, 2, 2], "decoder_units_per_level": 1},
+    {"unit": ["plain", "basic", "resnext"], "decoder_unit": ["highway", "bottleneck"], "spatial_dims": 2},
+    {"unit": "basic", "residual": CLEAN, "skip": "add", "stem": "convolution", "spatial_dims": 2},
     {"norm": "batch", "activation": "relu"},
     {"norm": "group", "norm_groups": 2, "activation": "silu"},
     {"norm": "none", "activation": "gelu", "dropout": 0.1},
-    {"downsampling": "max", "unit": "residual"},
+    {"downsampling": "max", "unit": "basic", "units_per_level": 1},
     {"strides": [1, [2, 2, 1], 2], "kernel_sizes": [[3, 3, 1], 3, 3]},
     {"deep_supervision": True},
-    {"padding": "valid", "downsampling": "max", "unit": "residual"},
+    {"padding": "valid", "downsampling": "max", "unit": "basic", "units_per_level": 1},
+    {"encoder": "cifar_resnet8", "encoder_width": 0.25, "channels": [4, 8], "unit": "basic", "deep_supervision": True},
+    {"encoder": "preresnet18", "encoder_width": 0.1, "channels": [2, 4], "skip": "add", "spatial_dims": 2},
 ]
 
 
@@ -29,7 +35,8 @@ def _seed():
 
 
 def image_for(network: UNet, batch: int = 2) -> torch.Tensor:
-    length = 44 if network.init_args["padding"] == "valid" else 16
+    length = 64 if network.init_args["encoder"] == "preresnet18" else 16  # of one voxel an instance norm is constant
+    length = 44 if network.init_args["padding"] == "valid" else length
     return torch.rand(batch, 1, *[length] * network.spatial_dims)
 
 
@@ -123,7 +130,11 @@ def test_a_padded_network_takes_any_size_and_gives_it_back(size, options):
     image = torch.rand(1, 1, *size)
     fine, coarse = network(image)
     assert fine.shape == (1, 3, *size)
-    assert coarse.shape == (1, 3, *network._levels.size_at(1, size))
+    assert coarse.shape == (
+        1,
+        3,
+        *[-(-length // step) for length, step in zip(size, network.decoder.strides[1], strict=True)],
+    )
     assert fine.isfinite().all()
     assert network.eval()(image).shape == (1, 3, *size)
 
@@ -162,6 +173,8 @@ def test_the_number_of_heads():
     wishes = (False, 0, 1, 2, True)
     counts = [len(UNet(1, 2, channels=[2, 2, 2, 2], deep_supervision=wish).heads) for wish in wishes]
     assert counts == [1, 1, 2, 3, 3]
+    with_encoder = UNet(1, 2, spatial_dims=2, encoder="resnet18", encoder_width=0.0625, deep_supervision=True)
+    assert len(with_encoder.heads) == 5
 
 
 def test_an_unpadded_network_sees_only_what_its_output_depends_on():
@@ -184,21 +197,36 @@ def test_an_unpadded_network_sees_only_what_its_output_depends_on():
     assert image.grad[0, 0, :4, :4].abs().max() > 0
 
 
+@pytest.mark.parametrize(("dims", "shape"), [(3, (1, 1, 8, 8)), (2, (1, 1, 8, 8, 8)), (2, (1, 8, 8))])
+def test_an_image_of_another_number_of_axes_is_refused(dims, shape):
+    network = UNet(1, 2, spatial_dims=dims, **SMALL)
+    with pytest.raises(ValueError, match=rf"image: expected \[B, C\] and {dims} spatial axes, found"):
+        network(torch.rand(shape))
+
+
 GOLDEN = {
-    "plain": [-0.00867, -0.069318, 0.24379, 0.564295],
-    "residual": [0.135313, -0.34965, -0.209259, 1.143588],
+    "plain": [-0.009184, -0.465404, -0.157649, 1.073068],
+    "basic": [-0.004182, -0.523657, 0.096778, 1.514333],
+    "resnext": [-0.002157, 2.664212, 0.550382, 1.4191],
+    "highway": [-0.675534, -0.848115, -0.084053, 1.008617],
+    "preactivation": [-0.200206, -0.096467, 0.10751, 0.441059],
+    "encoder": [0.402825, 0.011518, 0.027275, 0.815575],
+}
+OTHERS = {
+    "preactivation": {"unit": "basic", "residual": CLEAN, "skip": "add"},
+    "encoder": {"encoder": "cifar_resnet8", "encoder_width": 0.25},
 }
 
 
-@pytest.mark.parametrize("unit", list(GOLDEN))
-def test_golden_logits(unit):
+@pytest.mark.parametrize("name", list(GOLDEN))
+def test_golden_logits(name):
     torch.manual_seed(7)
-    network = UNet(1, 2, channels=[2, 4], unit=unit).eval()
+    network = UNet(1, 2, **{"channels": [2, 4], **OTHERS.get(name, {"unit": name})}).eval()
     image = torch.linspace(-1.0, 1.0, 64).reshape(1, 1, 4, 4, 4)
     with torch.no_grad():
         logits = network(image)
     found = [logits[0, 0, 0, 0, 0], logits[0, 1, 3, 3, 3], logits.mean(), logits.std()]
-    torch.testing.assert_close(torch.stack(found), torch.tensor(GOLDEN[unit]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torch.stack(found), torch.tensor(GOLDEN[name]), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +241,30 @@ def test_golden_logits(unit):
         ({"deep_supervision": -1}, "at most 1"),
         ({"deep_supervision": True, "padding": "valid", "downsampling": "max"}, "expected padding 'same'"),
         ({"unit": "dense"}, "unit"),
+        ({"decoder_unit": "dense"}, "decoder_unit"),
+        ({"units_per_level": 0}, "units_per_level"),
         ({"strides": [1, 2]}, "strides"),
+        ({"stem": "imagenet"}, "stem: expected convolution or null without an encoder, found 'imagenet'"),
+        ({"stem": "patch"}, "stem: expected convolution or null"),
+        ({"skip": "multiply"}, "skip"),
+        ({"init": "uniform"}, "init"),
+        ({"dropout": -0.1}, "dropout"),
+        ({"encoder": "resnet51"}, "encoder: .* nearest is resnet50"),
+        ({"encoder": "cifar_resnet8", "padding": "valid"}, "padding: expected same with encoder 'cifar_resnet8'"),
+        ({"encoder": "cifar_resnet8", "encoder_width": 0.0}, "width"),
+        ({"encoder": "cifar_resnet8", "deep_supervision": 2}, "at most 1"),
+        ({"encoder": "cifar_resnet8", "unit": "dense"}, "unit"),
+        ({"encoder": "resnet18", "residual": CLEAN}, r"residual\.preactivation"),
+        ({"residual": CLEAN}, "residual: expected nothing here, as no unit is residual"),
+        ({"encoder": "densenet121", "encoder_width": 0.125, "residual": CLEAN}, "as no unit is residual"),
+        ({"unit": "highway", "residual": ResidualOptions(survival=0.5)}, "as no unit is residual"),
+        ({"encoder_width": 0.5}, "encoder_width: expected an encoder that it is for, found 0.5 and none"),
+        ({"encoder": "cifar_resnet8", "units_per_level": 0}, "decoder_units_per_level: expected at least 1, found 0"),
+        ({"encoder": "cifar_resnet8", "units_per_level": []}, "decoder_units_per_level: expected at least one entry"),
+        ({"encoder": "cifar_resnet8", "decoder_units_per_level": [1, 0]}, "decoder_units_per_level"),
+        ({"encoder": "cifar_resnet8", "channels": [4], "decoder_unit": []}, "decoder_unit: expected at least one"),
+        ({"norm": "group"}, "norm_groups: expected a divisor of 4 channels, found 8"),
+        ({"norm": "group", "norm_groups": 0}, "norm_groups: expected a divisor of 4 channels, found 0"),
     ],
 )
 def test_contradictions_are_refused(options, message):

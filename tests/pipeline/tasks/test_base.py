@@ -29,9 +29,13 @@ def test_weight_decay_is_for_kernels_alone(name, kind):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_f06_non_finite_loss_names_the_cases(value, monkeypatch):
-    task = Linear()
+def test_f06_non_finite_loss_names_the_cases_and_where_it_came_from(value, monkeypatch):
+    task, image = Linear(), torch.rand(2, 1, 8, 8)
     monkeypatch.setattr(Task, "trainer", type("Trainer", (), {"global_step": 7, "world_size": 1})())
-    task.refuse_non_finite(torch.tensor(1.0), ["fine"])
-    with pytest.raises(TrainingError, match=r"step 7.*case_a, case_b"):
-        task.refuse_non_finite(torch.tensor(value), ["case_a", "case_b"])
+    task.refuse_non_finite(torch.tensor(1.0), image, ["fine"])
+    with pytest.raises(TrainingError, match=r"step 7.*case_a, case_b \(.*the loss itself went bad\)"):
+        task.refuse_non_finite(torch.tensor(value), image, ["case_a", "case_b"])
+    with torch.no_grad():
+        task.network[0].weight[:] = 1e38
+    with pytest.raises(TrainingError, match=r"the output of layer 0 \(Conv2d\) is the first that is not finite"):
+        task.refuse_non_finite(torch.tensor(value), image, ["case_a", "case_b"])

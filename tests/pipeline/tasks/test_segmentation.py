@@ -42,9 +42,10 @@ Task.trainer = type("Trainer", (), {"world_size": 2, "global_step": 3})()
 task = SegmentationTask(lambda i, o: None)
 task.case_dice = {f"own_{rank}": {"liver": float(rank)}, "shared": {"liver": 0.5}}
 assert task._gather() == {"own_0": {"liver": 0.0}, "own_1": {"liver": 1.0}, "shared": {"liver": 0.5}}
-task.refuse_non_finite(torch.tensor(1.0), ["fine"])
+task.network, image = torch.nn.Conv2d(1, 1, 1), torch.rand(1, 1, 2, 2)
+task.refuse_non_finite(torch.tensor(1.0), image, ["fine"])
 try:
-    task.refuse_non_finite(torch.tensor(float("nan") if rank else 1.0), [f"case_{rank}"])
+    task.refuse_non_finite(torch.tensor(float("nan") if rank else 1.0), image, [f"case_{rank}"])
 except TrainingError as error:
     print(error)
 dist.destroy_process_group()
@@ -60,4 +61,5 @@ def test_f06_two_ranks_share_scores_and_stop_together(tmp_path):
     said = [rank.communicate(timeout=120)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0]
     for message in said:
-        assert "step 3: expected a finite loss, found nan for the cases case_1." in message
+        assert "step 3: expected a finite loss, found nan for the cases case_1 (weights, images and" in message
+        assert "case_0" not in message

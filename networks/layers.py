@@ -1,22 +1,22 @@
-"""Building blocks of convolutional networks in 2-D and 3-D: norms, activations, plain and residual units."""
+"""Layers in 2-D and 3-D from one style: convolutions, norms, activations, and the plain unit made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from networks.sizes import centre_crop
+from networks.convolution import Conv2d, Conv3d
 
 Norm = Literal["instance", "batch", "group", "none"]
 Activation = Literal["leaky_relu", "relu", "silu", "gelu"]
 Padding = Literal["same", "valid"]
-Unit = Literal["plain", "residual"]
 
-CONVOLUTION: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLUTION: dict[int, type[Conv2d] | type[Conv3d]] = {2: Conv2d, 3: Conv3d}
 UP_CONVOLUTION: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
@@ -29,15 +29,19 @@ LEAKY_SLOPE = 0.01  # as in nnU-Net
 
 @dataclass(frozen=True)
 class Style:
-    """What all units of a network have in common.
+    """What all layers of a network have in common.
 
     Attributes:
         spatial_dims: 2 or 3.
-        norm: Normalisation behind each convolution.
+        norm: Normalisation beside each convolution.
         norm_groups: Number of groups of the group norm.
         activation: Non-linearity behind each norm.
         padding: `same` pads with zeros and keeps the size; `valid` loses kernel - 1 voxels per convolution.
         dropout: Probability with which a whole channel is dropped behind each convolution.
+        bias: Whether convolutions have a bias; by default where no instance or batch norm would cancel it.
+
+    Raises:
+        ValueError: If a value is none of those; names the argument and what was expected.
     """
 
     spatial_dims: int
@@ -46,11 +50,30 @@ class Style:
     activation: Activation = "leaky_relu"
     padding: Padding = "same"
     dropout: float = 0.0
+    bias: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.spatial_dims not in CONVOLUTION:
+            raise ValueError(f"spatial_dims: expected 2 or 3, found {self.spatial_dims}")
+        if self.padding not in ("same", "valid"):
+            raise ValueError(f"padding: expected same or valid, found {self.padding!r}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout: expected a probability below 1, found {self.dropout}")
 
     @property
-    def bias(self) -> bool:
-        """Tell whether convolutions have a bias: an instance or batch norm would cancel it."""
-        return self.norm in ("group", "none")
+    def has_bias(self) -> bool:
+        """Tell whether convolutions have a bias."""
+        return self.norm in ("group", "none") if self.bias is None else self.bias
+
+    @property
+    def one(self) -> tuple[int, ...]:
+        """Return a kernel or stride of 1 along every axis."""
+        return (1,) * self.spatial_dims
+
+    @property
+    def slope(self) -> float:
+        """Return the slope of the activation below zero, on which the scale of initial weights depends."""
+        return LEAKY_SLOPE if self.activation == "leaky_relu" else 0.0
 
 
 class InstanceNorm(nn.Module):
@@ -86,18 +109,20 @@ def make_norm(style: Style, channels: int) -> nn.Module:
     if style.norm == "batch":
         return nn.BatchNorm2d(channels) if style.spatial_dims == 2 else nn.BatchNorm3d(channels)
     if style.norm == "group":
+        if style.norm_groups < 1 or channels % style.norm_groups:
+            raise ValueError(f"norm_groups: expected a divisor of {channels} channels, found {style.norm_groups}")
         return nn.GroupNorm(style.norm_groups, channels)
     if style.norm == "none":
         return nn.Identity()
     raise ValueError(f"norm: expected instance, batch, group or none, found {style.norm!r}")
 
 
-def make_activation(name: Activation) -> nn.Module:
+def make_activation(name: Activation, *, inplace: bool = True) -> nn.Module:
     """Make an activation that works in place where its gradient allows it."""
     if name == "leaky_relu":
-        return nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
+        return nn.LeakyReLU(LEAKY_SLOPE, inplace=inplace)
     if name == "relu":
-        return nn.ReLU(inplace=True)
+        return nn.ReLU(inplace=inplace)
     if name == "silu":
         return nn.SiLU()
     if name == "gelu":
@@ -106,7 +131,14 @@ def make_activation(name: Activation) -> nn.Module:
 
 
 def make_convolution(
-    style: Style, in_channels: int, out_channels: int, kernel: Sequence[int], stride: Sequence[int]
+    style: Style,
+    in_channels: int,
+    out_channels: int,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    *,
+    groups: int = 1,
+    bias: bool | None = None,
 ) -> nn.Module:
     """Make a convolution that keeps the size apart from its stride, or is unpadded, as the style says."""
     return CONVOLUTION[style.spatial_dims](
@@ -115,12 +147,49 @@ def make_convolution(
         tuple(kernel),  # type: ignore[arg-type]
         stride=tuple(stride),  # type: ignore[arg-type]
         padding=tuple(k // 2 for k in kernel) if style.padding == "same" else 0,  # type: ignore[arg-type]
-        bias=style.bias,
+        groups=groups,
+        bias=style.has_bias if bias is None else bias,
     )
 
 
+class MeanPool(nn.Module):
+    """Take the mean over windows as wide as their step, rounded up as a strided convolution, blind to the outside."""
+
+    def __init__(self, step: Sequence[int]) -> None:
+        super().__init__()
+        self.step = tuple(step)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map [B, C, *S] to [B, C, *S'] with S' = S / step, rounded up."""
+        # Torch takes no window that is wider than the image.
+        window = [min(step, length) for step, length in zip(self.step, image.shape[2:], strict=True)]
+        pool = F.avg_pool2d if len(window) == 2 else F.avg_pool3d
+        return pool(image, window, self.step, ceil_mode=True, count_include_pad=False)
+
+
+def convolve(
+    style: Style,
+    in_channels: int,
+    out_channels: int,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    *,
+    groups: int = 1,
+) -> list[nn.Module]:
+    """Return a convolution and, where the style has it, its dropout."""
+    layers = [make_convolution(style, in_channels, out_channels, kernel, stride, groups=groups)]
+    if style.dropout > 0:
+        layers.append(DROPOUT[style.spatial_dims](style.dropout))
+    return layers
+
+
+def normalise(style: Style, channels: int) -> list[nn.Module]:
+    """Return a norm and an activation that leave their input as it is, for a shortcut may read it too."""
+    return [make_norm(style, channels), make_activation(style.activation, inplace=style.norm != "none")]
+
+
 class ConvUnit(nn.Sequential):
-    """Convolution, dropout, norm and activation in a row."""
+    """The plain unit: convolution, dropout, norm and activation in a row."""
 
     def __init__(
         self,
@@ -129,67 +198,6 @@ class ConvUnit(nn.Sequential):
         out_channels: int,
         kernel: Sequence[int],
         stride: Sequence[int],
-        *,
-        activate: bool = True,
     ) -> None:
-        layers = [make_convolution(style, in_channels, out_channels, kernel, stride)]
-        if style.dropout > 0:
-            layers.append(DROPOUT[style.spatial_dims](style.dropout))
-        layers.append(make_norm(style, out_channels))
-        if activate:
-            layers.append(make_activation(style.activation))
-        super().__init__(*layers)
-
-
-class ResidualUnit(nn.Module):
-    """Two convolutions bridged by a shortcut, in the original order of He et al. 2016, option B."""
-
-    def __init__(
-        self, style: Style, in_channels: int, out_channels: int, kernel: Sequence[int], stride: Sequence[int]
-    ) -> None:
-        super().__init__()
-        one = (1,) * style.spatial_dims
-        self.first = ConvUnit(style, in_channels, out_channels, kernel, stride)
-        self.second = ConvUnit(style, out_channels, out_channels, kernel, one, activate=False)
-        self.activation = make_activation(style.activation)
-        self.shortcut: nn.Module = nn.Identity()
-        if in_channels != out_channels or max(stride) > 1:
-            # A kernel as wide as the stride lets every voxel through, where a strided 1x1 would drop most.
-            unpadded = replace(style, padding="valid", dropout=0.0)
-            self.shortcut = ConvUnit(unpadded, in_channels, out_channels, stride, stride, activate=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map [B, C, *S] to [B, C', *S'] with S' = S / stride."""
-        branch = self.second(self.first(features))
-        shortcut = centre_crop(self.shortcut(features), branch.shape[2:])
-        output: Tensor = self.activation(branch.add_(shortcut))  # in place: memory traffic is what costs
-        return output
-
-
-def make_level(
-    style: Style,
-    unit: Unit,
-    in_channels: int,
-    out_channels: int,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    convs: int,
-) -> nn.Sequential:
-    """Make the convolutions of one level; the first takes the stride.
-
-    Residual units bridge two convolutions each; an odd one out at the end stays plain.
-
-    Raises:
-        ValueError: If the unit is unknown or the number of convolutions is not positive.
-    """
-    if unit not in ("plain", "residual"):
-        raise ValueError(f"unit: expected plain or residual, found {unit!r}")
-    if convs < 1:
-        raise ValueError(f"convs_per_level: expected at least 1, found {convs}")
-    spans = [1] * convs if unit == "plain" else [2] * (convs // 2) + [1] * (convs % 2)
-    units: list[nn.Module] = []
-    for span in spans:
-        kind = ResidualUnit if span == 2 else ConvUnit
-        units.append(kind(style, in_channels, out_channels, kernel, stride))
-        in_channels, stride = out_channels, (1,) * style.spatial_dims
-    return nn.Sequential(*units)
+        convolution = convolve(style, in_channels, out_channels, kernel, stride)
+        super().__init__(*convolution, *normalise(style, out_channels))

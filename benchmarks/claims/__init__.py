@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/residual_claims.py`: one claim of the literature on residual networks each."""

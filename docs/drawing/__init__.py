@@ -1,0 +1,1 @@
+"""Drawings of units and networks, made from the modules themselves."""
