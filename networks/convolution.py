@@ -28,13 +28,14 @@ class _RightGradients(nn.Module):
         size, kernel = input.shape[2:], self.kernel_size
         if input.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
             return super().forward(input)  # type: ignore[no-any-return]
+        sides = zip(size, kernel, cast("tuple[int, ...]", self.padding), self.stride, strict=True)
+        lengths = [(length + 2 * pad - taps) // step + 1 for length, taps, pad, step in sides]
         missing = [max(0, taps + 1 - length) if taps > 1 else 0 for length, taps in zip(size, kernel, strict=True)]
-        if not any(missing):
+        if not any(missing) or min(lengths) < 1:  # torch says what is wrong with the latter
             return super().forward(input)  # type: ignore[no-any-return]
         # What lies outside counts as zero anyway, so that nothing changes within the cut.
         wider: Tensor = super().forward(F.pad(input, [side for amount in reversed(missing) for side in (0, amount)]))
-        sides = zip(size, kernel, cast("tuple[int, ...]", self.padding), self.stride, strict=True)
-        return crop_end(wider, [(length + 2 * pad - taps) // step + 1 for length, taps, pad, step in sides])
+        return crop_end(wider, lengths)
 
 
 class Conv2d(_RightGradients, nn.Conv2d):

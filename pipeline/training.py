@@ -134,7 +134,9 @@ def check_network(task: SegmentationTask, patch_size: Sequence[int]) -> None:
     if not isinstance(network, Network):
         raise UsageError(f"model.network: expected a network of this application, found {type(network).__name__}")
     if network.answers != "voxels":
-        raise UsageError(f"model.network: expected one that labels voxels, such as UNet, found one of {network.answers}")
+        raise UsageError(
+            f"model.network: expected one that labels voxels, such as UNet, found one of {network.answers}"
+        )
     if encoder := network.init_args.get("encoder"):
         log.info("encoder %s brings its own units, strides and kernels; those of the config are the decoder's", encoder)
     if network.spatial_dims != len(patch_size):

@@ -79,3 +79,9 @@ def test_an_image_longer_than_the_kernel_goes_the_way_of_torch():
     theirs.load_state_dict(ours.state_dict())
     image = torch.randn(1, 4, 8, 8, 8)
     assert torch.equal(ours(image), theirs(image))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (1, 1)])
+def test_an_image_that_no_kernel_fits_into_is_refused(size):
+    with pytest.raises(RuntimeError, match="Kernel size"):
+        Conv2d(1, 1, 3)(torch.rand(1, 1, *size))
