@@ -44,6 +44,8 @@ def test_the_way_from_data_to_scores_runs_as_written(page, data, tmp_path, monke
     for words in written:
         verb, *arguments = [str(places.get(word, word)) for word in words]
         extra = [*BUDGET, "--data.cache_dir", str(tmp_path / "cache")] if verb == "train" else []
+        if "--model.network.encoder" in arguments:
+            extra += ["--data.patch_size", "[64,32,32]"]  # multiples of the encoder's whole step
         if "--print_config" in arguments:
             with pytest.raises(SystemExit) as stop:
                 main([verb, *arguments])
