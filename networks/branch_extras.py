@@ -47,7 +47,9 @@ class BranchScale(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """Drop a branch for some samples in training; at test time use its expectation (Huang et al. 2016).
+    """Drop a branch for some samples in training; at test time use its expectation.
+
+    Source: Huang et al. 2016, Deep Networks with Stochastic Depth, equations 2 and 5; there for a whole batch at once.
 
     Args:
         survival: Probability with which a sample keeps its branch.

@@ -9,6 +9,7 @@ from networks.encoders import make_encoder
 from networks.init import Init, initialize
 from networks.layers import CHANNELS_LAST, Activation, Norm, Style
 from networks.residual import ResidualOptions
+from networks.sizes import check_axes
 from networks.stem import Stem
 
 
@@ -25,7 +26,7 @@ class Classifier(Network):
         norm: Normalisation beside each convolution; `batch` in the papers.
         norm_groups: Groups of the group norm.
         activation: Non-linearity; `relu` in the papers.
-        dropout: Probability with which a whole channel is dropped behind each convolution.
+        dropout: Probability with which a whole channel is dropped behind each convolution of a branch.
         residual: What residual units have beside the encoder's own order and shortcut.
         init: Initial weights; `_zero` starts every residual branch at zero.
 
@@ -60,7 +61,12 @@ class Classifier(Network):
         initialize(self, init, style.slope)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map images [B, C, *S] to logits [B, K]."""
+        """Map images [B, C, *S] to logits [B, K].
+
+        Raises:
+            ValueError: If the number of axes is another one.
+        """
+        check_axes(image, self.spatial_dims)
         features = self.encoder(image.contiguous(memory_format=CHANNELS_LAST[image.ndim - 2]))[-1]
         logits: Tensor = self.head(features.flatten(2).mean(dim=2))
         return logits

@@ -27,7 +27,7 @@ class DenseLayer(nn.Sequential):
         width = 4 * growth
         super().__init__(
             *normalise(style, in_channels),
-            make_convolution(style, in_channels, width, style.one, style.one),
+            *convolve(style, in_channels, width, style.one, style.one),
             *normalise(style, width),
             *convolve(style, width, growth, (3,) * style.spatial_dims, style.one),
         )

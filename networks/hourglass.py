@@ -13,6 +13,7 @@ from networks.hourglass_stack import HourglassStack
 from networks.init import Init, initialize
 from networks.layers import CHANNELS_LAST, MAX_POOL, Activation, ConvUnit, Norm, Style, make_convolution
 from networks.residual import ResidualOptions
+from networks.sizes import check_axes
 from networks.units import Unit, UnitPlan, make_unit
 
 MakeUnits = Callable[[int, int, int], nn.Sequential]
@@ -28,7 +29,7 @@ class Hourglass(Network):
 
     The counts of the literature (3.59, 6.73, 13.02, 25.59 M parameters for 1, 2, 4, 8 stacks and 16 joints) are those
     of convolutions with biases, also where batch norm cancels them, and of a stem whose second unit widens to all
-    features. As in all units here, a projection reads what the branch's first norm and activation give.
+    features. Projections read the unit's input as it is.
 
     Source: Newell et al. 2016, Stacked Hourglass Networks, sections 3.1 to 3.3 and figure 4.
 
@@ -45,7 +46,7 @@ class Hourglass(Network):
         norm: Normalisation beside each convolution; `batch` in the paper.
         norm_groups: Groups of the group norm; must divide a quarter of the features.
         activation: Non-linearity; `relu` in the paper.
-        dropout: Probability with which a whole channel is dropped behind each convolution.
+        dropout: Probability with which a whole channel is dropped behind each convolution of a branch.
         residual: Order, shortcut and extras of residual units; survival falls over all units of the network.
         init: Initial weights; `_zero` starts every residual branch at zero.
 
@@ -77,7 +78,7 @@ class Hourglass(Network):
         super().__init__()
         _check(stacks, features, depth, units_per_position, inner)
         style = Style(spatial_dims, norm, norm_groups, activation, dropout=dropout, bias=True)
-        plan = UnitPlan(unit, _fitting(unit, residual), inner=inner)
+        plan = UnitPlan(unit, _fitting(unit, residual), inner=inner, raw_projection=True)
         self._depth = depth
         count = 3 + stacks * (3 * depth + 2) * units_per_position
         units = _maker(style, plan, survivals(residual.survival, residual.survival_form, count))
@@ -107,6 +108,7 @@ class Hourglass(Network):
         Raises:
             ValueError: If a length is not a multiple of `multiple`; names the nearest that are.
         """
+        check_axes(image, self.spatial_dims)
         _check_size(image.shape[2:], self.multiple)
         # Channels-last spares the convolutions a reordering on every call.
         trunk = self.stem(image.contiguous(memory_format=CHANNELS_LAST[image.ndim - 2]))

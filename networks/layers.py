@@ -37,7 +37,7 @@ class Style:
         norm_groups: Number of groups of the group norm.
         activation: Non-linearity behind each norm.
         padding: `same` pads with zeros and keeps the size; `valid` loses kernel - 1 voxels per convolution.
-        dropout: Probability with which a whole channel is dropped behind each convolution.
+        dropout: Probability with which a whole channel is dropped behind each convolution of a unit's branch.
         bias: Whether convolutions have a bias; by default where no instance or batch norm would cancel it.
 
     Raises:

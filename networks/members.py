@@ -51,9 +51,9 @@ class Registered:
         """
         arguments = self.arguments | changes
         return self.network(
-            in_channels or self.channels[0],
-            out_channels or self.channels[1],
-            spatial_dims=spatial_dims or self.spatial_dims,
+            self.channels[0] if in_channels is None else in_channels,
+            self.channels[1] if out_channels is None else out_channels,
+            spatial_dims=self.spatial_dims if spatial_dims is None else spatial_dims,
             **arguments,
         )
 

@@ -83,6 +83,8 @@ class ResidualUnit(nn.Module):
         groups: Groups of the middle convolution at most.
         survival: Probability with which the branch is kept in training.
         activated: The input has been normalised and activated already.
+        raw_projection: A projection reads the input as it is; else, with pre-activation, it shares the first norm and
+            activation with the branch.
 
     Source: He et al. 2016, Deep Residual Learning, figure 5; Identity Mappings, figure 4; Xie et al. 2017, ResNeXt,
     figure 3c. As in ResNeXt the middle convolution of three takes the step.
@@ -98,6 +100,7 @@ class ResidualUnit(nn.Module):
         groups: int = 1,
         survival: float = 1.0,
         activated: bool = False,
+        raw_projection: bool = False,
     ) -> None:
         super().__init__()
         plain = replace(style, dropout=0.0)
@@ -109,7 +112,7 @@ class ResidualUnit(nn.Module):
         norm = not options.preactivation
         self.shortcut = make_shortcut(plain, options.shortcut or "projection", first, last, shape.stride, norm=norm)
         # With a projection the first activation is shared; without one the shortcut stays clean.
-        self.shares_opening = any(True for _ in self.shortcut.parameters())
+        self.shares_opening = not raw_projection and any(True for _ in self.shortcut.parameters())
         self.fusion: nn.Module | None = None
         if options.fusion == "concat":
             self.fusion = make_convolution(plain, 2 * last, last, style.one, style.one, bias=True)

@@ -8,10 +8,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def check_axes(image: Tensor, spatial_dims: int) -> None:
+    """Check that an image is [B, C, *S] with so many spatial axes.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if image.ndim != 2 + spatial_dims:
+        raise ValueError(f"image: expected [B, C] and {spatial_dims} spatial axes, found {list(image.shape)}")
+
+
 def pad_to_multiple(image: Tensor, multiple: Sequence[int]) -> Tensor:
     """Pad an image [B, C, *S] with zeros at the far ends, to multiples per axis; no copy where it fits."""
-    if image.ndim != 2 + len(multiple):
-        raise ValueError(f"image: expected [B, C] and {len(multiple)} spatial axes, found {list(image.shape)}")
     amounts = [-size % step for size, step in zip(image.shape[2:], multiple, strict=True)]
     if not any(amounts):
         return image

@@ -18,7 +18,7 @@ from networks.init import Init, initialize
 from networks.layers import CHANNELS_LAST, CONVOLUTION, MAX_POOL, Activation, Norm, Padding, Style
 from networks.levels import Levels, plan_levels
 from networks.residual import ResidualOptions, ResidualUnit
-from networks.sizes import crop_end, pad_to_multiple
+from networks.sizes import check_axes, crop_end, pad_to_multiple
 from networks.stem import Stem
 from networks.units import Unit, UnitPlan
 
@@ -39,8 +39,8 @@ class UNet(Network):
         out_channels: Channels of the logits, one per class.
         spatial_dims: 2 for [B, C, X, Y], 3 for [B, C, X, Y, Z].
         encoder: An encoder of the literature, e.g. `resnet50`, `densenet121`, `cifar_resnet20`; it brings its own
-            units, strides, kernels and channels, and what is said of them below holds for the decoder alone. Null
-            builds one from the arguments below.
+            units, strides, kernels and channels: `strides`, `kernel_sizes` and `downsampling` are not used then, and
+            `channels` and units are the decoder's. Null builds one from the arguments below.
         encoder_width: Factor on all numbers of channels of such an encoder.
         stem: What reads the image: `convolution` is one of 3, `imagenet` one of 7 and a pooling, which step by 4.
             Default: as the encoder's paper has it; none without one.
@@ -65,7 +65,7 @@ class UNet(Network):
             a smaller output and takes only sizes that divide evenly at every pooling.
         downsampling: `strided` lets the first unit of a level step; `max` pools before it, as `valid` needs.
         deep_supervision: Number of coarser levels with a head of their own; True for all of the decoder.
-        dropout: Probability with which a whole channel is dropped behind each convolution.
+        dropout: Probability with which a whole channel is dropped behind each convolution of a branch.
         init: Initial weights; `_zero` starts every residual branch at zero.
 
     Raises:
@@ -101,6 +101,8 @@ class UNet(Network):
     ) -> None:
         super().__init__()
         style = Style(spatial_dims, norm, norm_groups, activation, padding, dropout)
+        if downsampling not in ("strided", "max"):
+            raise ValueError(f"downsampling: expected strided or max, found {downsampling!r}")
         options = residual if residual.shortcut else replace(residual, shortcut="pooled")
         self._unpadded: Levels | None = None
         if encoder is None:
@@ -159,6 +161,7 @@ class UNet(Network):
         Raises:
             ValueError: If `valid` does not take the size; names the nearest that it takes.
         """
+        check_axes(image, len(self.total_stride))
         size = image.shape[2:]
         if self._unpadded is None:
             image = pad_to_multiple(image, self.total_stride)
@@ -217,8 +220,6 @@ def _extra_heads(deep_supervision: bool | int, padding: Padding, levels: int) ->
 
 
 def _check(style: Style, levels: Levels, downsampling: str) -> None:
-    if downsampling not in ("strided", "max"):
-        raise ValueError(f"downsampling: expected strided or max, found {downsampling!r}")
     if style.padding == "valid" and downsampling != "max":
         raise ValueError("downsampling: expected max with padding 'valid', as cropped skips line up only there")
     if style.padding == "same" and any(k % 2 == 0 for kernel in levels.kernels for k in kernel):

@@ -26,8 +26,8 @@ class UnitPlan:
             `highway` one with a learned gate.
         options: Order, shortcut and extras of residual units.
         inner: Width of a bottleneck's inner convolution as a part of its output; default by kind.
-        groups: Groups of that convolution at most; the greatest common divisor with its width is taken. Default by
-            kind.
+        raw_projection: With pre-activation a projection reads the unit's input as it is, and not what the branch's
+            first norm and activation give.
 
     Raises:
         ValueError: If the kind is unknown.
@@ -36,7 +36,7 @@ class UnitPlan:
     kind: Unit = "basic"
     options: ResidualOptions = field(default_factory=ResidualOptions)
     inner: float | None = None
-    groups: int | None = None
+    raw_projection: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Unit):
@@ -88,6 +88,14 @@ def make_unit(
     shape = Shape(in_channels, out_channels, tuple(kernel), tuple(stride))
     inner, groups = _INNER.get(plan.kind, (1.0, 1))
     inner = inner if plan.inner is None else plan.inner
-    groups = groups if plan.groups is None else plan.groups
     width = None if plan.kind == "basic" else max(1, round(out_channels * inner))
-    return ResidualUnit(style, plan.options, shape, width=width, groups=groups, survival=survival, activated=activated)
+    return ResidualUnit(
+        style,
+        plan.options,
+        shape,
+        width=width,
+        groups=groups,
+        survival=survival,
+        activated=activated,
+        raw_projection=plan.raw_projection,
+    )

@@ -138,7 +138,11 @@ def check_network(task: SegmentationTask, patch_size: Sequence[int]) -> None:
             f"model.network: expected one that labels voxels, such as UNet, found one of {network.answers}"
         )
     if encoder := network.init_args.get("encoder"):
-        log.info("encoder %s brings its own units, strides and kernels; those of the config are the decoder's", encoder)
+        log.info(
+            "encoder %s brings its own levels: strides, kernel_sizes and downsampling of the config are not used, "
+            "channels and units are the decoder's",
+            encoder,
+        )
     if network.spatial_dims != len(patch_size):
         raise UsageError(
             f"data.patch_size: expected {network.spatial_dims} numbers as model.network has that many spatial_dims, "

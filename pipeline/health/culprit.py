@@ -5,7 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
+from networks.branch_extras import StochasticDepth
+
+_RANDOM = (_DropoutNd, StochasticDepth)
 Note = Callable[[str, nn.Module, tuple[Any, ...], Any], object]  # name, module, inputs, output
 
 
@@ -58,6 +62,8 @@ def blame_forward(network: nn.Module, image: Tensor) -> str:
         return found[0]
     if is_bad(output):
         return f"the network's output is not finite, and all its layers' are: look behind {last[0]}"
+    if any(isinstance(module, _RANDOM) for module in network.modules()):
+        return "weights and images are finite, and so was a second pass, with other random draws"
     return "weights, images and every layer's output are finite: the loss itself went bad"
 
 

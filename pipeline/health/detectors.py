@@ -156,8 +156,8 @@ class LossSpike:
         height = loss - usual - 0.5 * abs(usual)
         self.suspicious = height > self._spreads * spread
         self._high = self._high + 1 if self.suspicious else 0
-        if not self.suspicious:  # else a loss that stays high would come to be the usual one
-            self._losses.append(loss)
+        # Cut, so that a loss that jumps does not come to be the usual one before long.
+        self._losses.append(min(loss, usual + 0.5 * abs(usual) + self._spreads * spread))
         if self._high < self._steps and height <= max(5 * self._spreads * spread, 10 * abs(usual)):
             return ""
         return (

@@ -17,7 +17,7 @@ from torch.nn.utils import get_total_norm
 from pipeline.health.culprit import blame_gradient
 from pipeline.health.picture import health_png
 from pipeline.health.probe import LayerProbe, Sample
-from pipeline.health.snapshot import HealthySnapshot
+from pipeline.health.snapshot import HealthySnapshot, has_whole_weights
 from pipeline.health.table import FIGURES, HealthTable
 from pipeline.health.words import HealthWarnings
 from pipeline.tasks.base import Task, TrainingError, of_all_ranks
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _STEPS_BETWEEN_SNAPSHOTS = 25
 # The embedded store takes 0.1 ms of a core for a metric; curves of layers may take a fifth of a percent of the time.
 _SECONDS_PER_METRIC = 0.0001 / 0.002
+_SHARE_BETWEEN_POINTS = 0.01  # of the time so far: a curve of a long training has some hundred points
 
 
 class HealthMonitor(Callback):
@@ -62,7 +63,7 @@ class HealthMonitor(Callback):
         self._cases: list[str] = []  # of the batches that make up a step
         self._image = self._loss = torch.zeros(())
         self._step = self._measured_step = -1
-        self._curves_at = 0.0
+        self._begun = self._curves_at = 0.0
 
     def is_sampled(self, step: int) -> bool:
         """Tell whether the layers are measured at a step."""
@@ -75,6 +76,7 @@ class HealthMonitor(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the network's layers, on the first rank."""
         assert isinstance(pl_module, Task)
+        self._begun = time.monotonic()
         self._probe = LayerProbe(pl_module.network) if trainer.is_global_zero else None
 
     def on_train_batch_start(
@@ -143,6 +145,8 @@ class HealthMonitor(Callback):
             if isinstance(exception, TrainingError) and self.snapshot.step >= 0:
                 path = self._folder / "checkpoints" / "before_failure.ckpt"
                 log.error("before the failure: %s", self.snapshot.write(trainer, path))
+            elif isinstance(exception, TrainingError) and trainer.is_global_zero:
+                log.error("no state from before the failure was kept: there was no healthy step")
             if written := self._write():
                 log.error("the layers' figures up to the failure: %s", " and ".join(str(path) for path in written))
         except OSError as error:  # what stopped the training must still be heard
@@ -167,7 +171,9 @@ class HealthMonitor(Callback):
         metrics = {f"health/median/{name}": statistics.median(f.values()) for name, f in curves.items() if f}
         if time.monotonic() >= self._curves_at:
             metrics |= {f"health/{name}/{layer}": v for name, found in curves.items() for layer, v in found.items()}
-            self._curves_at = time.monotonic() + len(metrics) * _SECONDS_PER_METRIC
+            now = time.monotonic()
+            pause = max(len(metrics) * _SECONDS_PER_METRIC, (now - self._begun) * _SHARE_BETWEEN_POINTS)
+            self._curves_at = now + pause
         self._log(trainer, metrics)
 
     def _log(self, trainer: Trainer, metrics: dict[str, float]) -> None:
@@ -175,9 +181,11 @@ class HealthMonitor(Callback):
             logger.log_metrics(metrics, self._step)
 
     def _stop(self, trainer: Trainer, task: Task, norm: float) -> None:
-        with trainer.precision_plugin.forward_context():
-            blame = blame_gradient(task.network, self._image)
-        found = of_all_ranks(f"{norm} for the cases {', '.join(self._cases)} ({blame})", trainer.world_size)
+        found = f"{norm} for the cases {', '.join(self._cases)}"
+        if has_whole_weights(trainer):  # else a rank that asks alone would wait for the others
+            with trainer.precision_plugin.forward_context():
+                blame = blame_gradient(task.network, self._image)
+            found = of_all_ranks(f"{found} ({blame})", trainer.world_size)
         raise TrainingError(
             f"step {self._step}: expected a gradient with a finite norm, found {found}. The weights are as they were "
             "before this step. Look at these images for extreme values, lower model.learning_rate, or train with "

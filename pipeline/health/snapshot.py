@@ -33,8 +33,7 @@ class HealthySnapshot:
 
     def is_due(self, trainer: Trainer) -> bool:
         """Tell whether it is time for a snapshot on this rank."""
-        whole = trainer.world_size == 1 or type(trainer.strategy) is DDPStrategy  # its subclasses share out weights
-        if not (whole and trainer.is_global_zero):
+        if not (has_whole_weights(trainer) and trainer.is_global_zero):
             return False
         return self.step < 0 or (
             trainer.global_step >= self.step + self.every_n_steps and time.monotonic() >= self._next_at
@@ -57,6 +56,11 @@ class HealthySnapshot:
         bad = [name for name, tensor in self._state["state_dict"].items() if is_bad(tensor)]
         weights = f"{', '.join(bad[:3])} are not finite in it" if bad else "all its weights are finite"
         return f"the state before step {self.step} is in {path}; {weights}"
+
+
+def has_whole_weights(trainer: Trainer) -> bool:
+    """Tell whether each rank holds the whole network and the same gradients."""
+    return trainer.world_size == 1 or type(trainer.strategy) is DDPStrategy  # its subclasses share out weights
 
 
 def _on_cpu(tensor: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from networks.encoders import ENCODERS
 from pipeline.cli import main
 from pipeline.model_folder import load_model_folder
 
-PATCH = ["--data.patch_size", "[32,32,32]"]
+PATCH = ["--data.patch_size", "[64,32,32]"]
 
 
 def smallest_of_each_family():

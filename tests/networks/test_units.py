@@ -61,7 +61,6 @@ def test_the_number_of_wide_convolutions_is_what_the_plan_says(kind):
         (UnitPlan("bottleneck"), 64, 1),
         (UnitPlan("resnext"), 128, 32),  # 32 x 4d
         (UnitPlan("resnext", inner=1.0), 256, 32),  # 32 x 8d
-        (UnitPlan("bottleneck", inner=0.5, groups=6), 128, 2),
     ],
 )
 def test_the_inner_width_and_groups_are_those_of_the_papers(plan, width, groups):

@@ -2,9 +2,9 @@
 
 A network is narrowed by its class, never by its name, and keeps its depth: whatever is registered is tested. Tests
 that ask for a `subject` run over all of them; a `residual_subject` is a member with residual units, a
-`preactivated_subject` one that can have them in pre-activation order. An `exported_subject` is any member in 2-D, and,
-as an export takes seconds for every fifty layers, of members in 3-D and of U-Nets around an encoder in 2-D the
-shallowest of those made of the same kinds of layers.
+`preactivated_subject` one that can have them in pre-activation order. An `exported_subject` is any member and, as an
+export takes seconds for every fifty layers, of U-Nets around an encoder the shallowest of those made of the same kinds
+of layers.
 """
 
 from __future__ import annotations
@@ -184,9 +184,7 @@ def _is_shallowest(subject: Subject) -> bool:
 
 
 def _is_exported(subject: Subject) -> bool:
-    if subject.around:
-        return subject.spatial_dims == 2 and _is_shallowest(subject)
-    return subject.spatial_dims == 2 or _is_shallowest(subject)
+    return not subject.around or _is_shallowest(subject)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 from networks.members import MEMBERS
 
 # 1000 classes for ImageNet, 10 for CIFAR, 2 for a U-Net, 16 landmarks for an hourglass; the dimensions of the paper.
+# Published to the unit, but for pre-activation and highway networks and hourglasses, which are the sums below.
 REFERENCE = {
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
@@ -78,9 +79,9 @@ class Sum:
                 else:
                     total += self.conv_norm(1, incoming, middle) + self.conv_norm(3, middle, middle, groups)
                     total += self.conv(1, middle, width)
-                # In pre-activation the norm is before the unit, and the stem has the first; else it is at its end.
-                last = self.norm(width) if not pre else 0 if stage == unit == 0 else self.norm(incoming)
-                total += last
+                # In pre-activation the third norm is before the unit, but for the first, whose input is the stem's.
+                before = 0 if stage == unit == 0 else self.norm(incoming)
+                total += before if pre else self.norm(width)
                 if incoming != width:
                     total += self.conv(1, incoming, width) + (0 if pre else self.norm(width))
                 incoming = width
