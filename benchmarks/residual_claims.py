@@ -36,8 +36,8 @@ _OPENING = [
     "The task is real: membrane or cell at the centre of a patch of an electron micrograph (ISBI 2012 challenge; after",
     "Ciresan et al. 2012), half of the patches each, so that a guess has an error of 0.5. A verdict is computed from",
     "the numbers: `agrees` where every seed shows the claim by more than chance, `disagrees` where every seed shows",
-    "the contrary, else `not clear within the spread`; that an error is not higher agrees where its mean is not. Minutes",
-    "of training on one small task say little about long ones.",
+    "the contrary, else `not clear within the spread`; that an error is not higher agrees where its mean is not.",
+    "Minutes of training on one small task say little about long ones.",
 ]
 
 
