@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from networks.sizes import centre_crop, crop_end, pad_to_multiple
+from networks import Classifier, Hourglass, UNet
+from networks.sizes import centre_crop, check_axes, crop_end, pad_to_multiple
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=3), st.lists(st.integers(1, 4), min_size=3, max_size=3))
@@ -25,7 +26,21 @@ def test_what_fits_is_not_copied():
 @pytest.mark.parametrize("shape", [(1, 1, 4), (1, 4, 4, 4, 4), (4, 4)])
 def test_an_image_of_another_number_of_axes_is_refused(shape):
     with pytest.raises(ValueError, match=r"image: expected \[B, C\] and 2 spatial axes, found \["):
-        pad_to_multiple(torch.rand(shape), (2, 2))
+        check_axes(torch.rand(shape), 2)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        UNet(1, 1, spatial_dims=2, channels=[2, 2]),
+        Hourglass(1, 1, features=8),
+        Classifier(1, 1, encoder="cifar_plain8"),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_every_network_refuses_them(network):
+    with pytest.raises(ValueError, match="2 spatial axes"):
+        network(torch.rand(1, 1, 64, 64, 64))
 
 
 def test_a_centre_crop_is_in_the_centre():
