@@ -3,8 +3,8 @@
 A network is narrowed by its class, never by its name, and keeps its depth: whatever is registered is tested. Tests
 that ask for a `subject` run over all of them; a `residual_subject` is a member with residual units, a
 `preactivated_subject` one that can have them in pre-activation order. An `exported_subject` is any member and, as an
-export takes seconds for every fifty layers, of U-Nets around an encoder the shallowest of those made of the same kinds
-of layers.
+export takes seconds for every fifty layers, of U-Nets around an encoder in 2-D the shallowest of those made of the same
+kinds of layers. ONNX runs all of them in 2-D, and in 3-D again the shallowest of each kind.
 """
 
 from __future__ import annotations
@@ -184,7 +184,12 @@ def _is_shallowest(subject: Subject) -> bool:
 
 
 def _is_exported(subject: Subject) -> bool:
-    return not subject.around or _is_shallowest(subject)
+    return not subject.around or (subject.spatial_dims == 2 and _is_shallowest(subject))
+
+
+def is_run_by_onnx(subject: Subject) -> bool:
+    """Tell whether a subject is exported to ONNX too, which takes three times as long as `torch.export`."""
+    return subject.spatial_dims == 2 or _is_shallowest(subject)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -210,6 +215,7 @@ def helpers() -> Any:
     class Helpers:
         as_list = staticmethod(as_list)
         weighted_sum = staticmethod(weighted_sum)
+        is_run_by_onnx = staticmethod(is_run_by_onnx)
         odd_sizes = ODD_SIZES
         small_sizes = SMALL_SIZES
 

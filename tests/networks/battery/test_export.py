@@ -47,4 +47,5 @@ def test_exported_programs_give_the_same_logits(exported_subject, helpers):
         expected = helpers.as_list(network(image))
     program = torch.export.export(network, (image,))
     assert_equal(helpers.as_list(program.module()(image)), expected)
-    assert_equal(run_onnx(program, image), expected)
+    if helpers.is_run_by_onnx(exported_subject):
+        assert_equal(run_onnx(program, image), expected)
