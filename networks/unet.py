@@ -161,7 +161,7 @@ class UNet(Network):
         Raises:
             ValueError: If `valid` does not take the size; names the nearest that it takes.
         """
-        check_axes(image, len(self.total_stride))
+        check_axes(image, self.spatial_dims)
         size = image.shape[2:]
         if self._unpadded is None:
             image = pad_to_multiple(image, self.total_stride)
