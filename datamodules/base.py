@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 
 from pytorch_lightning import LightningDataModule
 
+from datamodules.splits import Split
+
 
 class DataModule(LightningDataModule, ABC):
     """Base of the data modules that a config may name under `data`.
@@ -28,3 +30,8 @@ class DataModule(LightningDataModule, ABC):
     @abstractmethod
     def digest(self) -> str:
         """Return a SHA-256 over the content of all cases; known after `setup`."""
+
+    @property
+    @abstractmethod
+    def split(self) -> Split:
+        """Return which cases train and which validate; known after `prepare_data`."""

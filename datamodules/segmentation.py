@@ -20,7 +20,7 @@ from datamodules.phantom import make_phantom
 from datamodules.prepared_data import PreparedData, prepare_data_set
 from datamodules.preprocessing_choice import PreprocessingChoice
 from datamodules.sampling import CaseSampler, EpochSampler
-from datamodules.splits import SplitChoice, split_cases
+from datamodules.splits import Split, SplitChoice, split_cases
 
 EMBEDDED_ROOT = Path("data") / "ct_phantom"
 EMBEDDED_CASES = 30
@@ -137,6 +137,11 @@ class SegmentationData(DataModule):
     def digest(self) -> str:
         """Return a SHA-256 over the content of all cases."""
         return self.ready.digest
+
+    @property
+    def split(self) -> Split:
+        """Return which cases train and which validate."""
+        return self.ready.split
 
     @property
     def validation_cases(self) -> list[Case]:

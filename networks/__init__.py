@@ -2,7 +2,8 @@
 
 from networks.base import Network, build, describe
 from networks.classifier import Classifier
+from networks.heatmap_unet import HeatmapUNet
 from networks.hourglass import Hourglass
 from networks.unet import UNet
 
-__all__ = ["Classifier", "Hourglass", "Network", "UNet", "build", "describe"]
+__all__ = ["Classifier", "HeatmapUNet", "Hourglass", "Network", "UNet", "build", "describe"]

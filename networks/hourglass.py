@@ -81,12 +81,13 @@ class Hourglass(Network):
         plan = UnitPlan(unit, _fitting(unit, residual), inner=inner, raw_projection=True)
         self._depth = depth
         count = 3 + stacks * (3 * depth + 2) * units_per_position
-        units = _maker(style, plan, survivals(residual.survival, residual.survival_form, count))
+        kept = survivals(residual.survival, residual.survival_form, count)
+        units = _maker(style, plan, kept[3:])
 
         def position() -> nn.Sequential:
             return units(features, features, units_per_position)
 
-        self.stem = _stem(style, units, in_channels, features)
+        self.stem = quarter_stem(style, plan, in_channels, features, kept[:3])
         self.hourglasses, self.lasts = nn.ModuleList(), nn.ModuleList()
         for _ in range(stacks):
             self.hourglasses.append(HourglassStack(position, spatial_dims, depth))
@@ -109,7 +110,7 @@ class Hourglass(Network):
             ValueError: If a length is not a multiple of `multiple`; names the nearest that are.
         """
         check_axes(image, self.spatial_dims)
-        _check_size(image.shape[2:], self.multiple)
+        check_size(image.shape[2:], self.multiple)
         # Channels-last spares the convolutions a reordering on every call.
         trunk = self.stem(image.contiguous(memory_format=CHANNELS_LAST[image.ndim - 2]))
         outputs: list[Tensor] = []
@@ -135,9 +136,12 @@ def _maker(style: Style, plan: UnitPlan, survival: Sequence[float]) -> MakeUnits
     return make
 
 
-def _stem(style: Style, units: MakeUnits, in_channels: int, features: int) -> nn.Sequential:
-    """Return what reads the image and steps by 4."""
+def quarter_stem(
+    style: Style, plan: UnitPlan, in_channels: int, features: int, survival: Sequence[float] = (1.0,) * 3
+) -> nn.Sequential:
+    """Return what reads the image and steps by 4: a convolution and three units, with a survival probability each."""
     dims = style.spatial_dims
+    units = _maker(style, plan, survival)
     return nn.Sequential(
         ConvUnit(style, in_channels, features // 4, (7,) * dims, (2,) * dims),
         *units(features // 4, features // 2, 1),
@@ -170,8 +174,12 @@ def _check(stacks: int, features: int, depth: int, units_per_position: int, inne
         raise ValueError(f"inner: expected a part above 0, found {inner}")
 
 
-def _check_size(size: Sequence[int], multiple: int) -> None:
-    """Check that all poolings divide evenly, as what went down and what went across would not meet again."""
+def check_size(size: Sequence[int], multiple: int) -> None:
+    """Check that all poolings divide evenly, as what went down and what went across would not meet again.
+
+    Raises:
+        ValueError: If they do not; names the nearest lengths that fit.
+    """
     if all(length and length % multiple == 0 for length in size):
         return
     below = [max(multiple, length - length % multiple) for length in size]

@@ -1,7 +1,6 @@
 """The last word on a training: its model folder, run on the validation cases' files as `predict` would."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from datamodules.formats import read_labels
 from datamodules.segmentation import SegmentationData
 from pipeline.evaluation import DEFAULT_TOLERANCE_MM, StructureScore, encode_prediction, scores_of_encoded
 from pipeline.evaluation_summary import format_table, summarise, write_scores, write_summary
+from pipeline.finished import Finished
 from pipeline.inference.folder import FolderPrediction
 from pipeline.inference.outputs import output_names
 from pipeline.inference.predictor import PredictionSettings, SegmentationPredictor
@@ -24,24 +24,7 @@ from pipeline.validation_pictures import Drawn, are_few, choose_cases, draw_case
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FinalResult:
-    """Scores of the validation cases.
-
-    Args:
-        cases: Number of cases scored.
-        mean_dice: Mean over the structures of their mean Dice; 0 where nothing could be scored.
-        dice: Mean Dice by structure.
-        metrics: All means, by name.
-    """
-
-    cases: int
-    mean_dice: float
-    dice: dict[str, float]
-    metrics: dict[str, float]
-
-
-def finish_segmentation(task: SegmentationTask, data: SegmentationData, trainer: Trainer, folder: Path) -> FinalResult:
+def finish_segmentation(task: SegmentationTask, data: SegmentationData, trainer: Trainer, folder: Path) -> Finished:
     """Write model folder, predictions, scores and pictures of a finished training.
 
     Args:
@@ -112,14 +95,17 @@ def _score(data: SegmentationData, case: Case, folder: Path) -> list[StructureSc
     return scores_of_encoded(drawn.found, drawn.truth, data.labels, drawn.image.spacing_mm, case=case.id)
 
 
-def _result(summary: dict[str, Any]) -> FinalResult:
+def _result(summary: dict[str, Any]) -> Finished:
     means = {name: scores["dice"]["mean"] for name, scores in summary["structures"].items() if scores["dice"]}
     overall = {key: value["mean"] for key, value in summary["mean"].items() if value is not None}
     # A monitor is never NaN: with nothing to score it is 0.
     metrics = {"dice": 0.0} | overall | {f"dice/{name}": value for name, value in means.items()}
     if summary["error_rate"]:
         metrics["error_rate"] = summary["error_rate"]["mean"]
-    return FinalResult(summary["cases"]["scored"], metrics["dice"], means, metrics)
+    scored = summary["cases"]["scored"]
+    headline = f"Mean validation Dice {metrics['dice']:.4f} over {scored} cases"
+    by_structure = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+    return Finished(headline, [("by structure", by_structure)], metrics)
 
 
 def _draw(data: SegmentationData, rows: list[StructureScore], folder: Path) -> None:

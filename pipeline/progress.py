@@ -21,7 +21,7 @@ def clock(seconds: float) -> str:
 
 
 class TrainingProgress(Callback):
-    """Show the part of the training that is done, the time left, loss and validation Dice."""
+    """Show the part of the training that is done, the time left, the loss and the score of the last validation."""
 
     def __init__(self) -> None:
         self.bar: tqdm[Any] | None = None
@@ -71,7 +71,7 @@ class TrainingProgress(Callback):
             f"{clock(elapsed)} gone, {clock(left) if fraction > 0 else '?'} left",
             f"step {trainer.global_step}",
         ]
-        wanted = {"train/loss_step": "loss", "validation/dice": "validation Dice"}
+        wanted = {"train/loss_step": "loss", "validation/dice": "validation Dice", "validation/pck": "validation PCK"}
         metrics = trainer.callback_metrics
         parts += [f"{name} {float(metrics[key]):.3f}" for key, name in wanted.items() if key in metrics]
         self.bar.n = round(100 * fraction)

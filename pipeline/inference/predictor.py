@@ -75,7 +75,8 @@ class SegmentationPredictor:
     def __init__(self, model: LoadedModel, device: torch.device, settings: PredictionSettings) -> None:
         description = model.description
         if description.task != "segmentation":
-            raise ValueError(f"{model.folder}: expected a segmentation model, found one for {description.task}")
+            hint = "; joints come from `pipeline pose`" if description.task == "pose" else ""
+            raise ValueError(f"{model.folder}: expected a segmentation model, found one for {description.task}{hint}")
         self.model, self.device, self.settings = model, device, settings
         self.labels = LabelSet.from_dict(description.labels)
         self.preprocessing = Preprocessing.from_dict(description.preprocessing)

@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.distributed as dist
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Timer
 from torch import Tensor
 
 from datamodules.base import DataModule
 from networks.base import Network
 from pipeline import schedules
+from pipeline.finished import Finished
 from pipeline.health.culprit import blame_forward
 
 
@@ -38,9 +40,14 @@ class Task(LightningModule, ABC):
         learning_rate: Peak of the schedule.
         weight_decay: Decoupled for AdamW, as a penalty for SGD.
         warmup: Part of the training over which AdamW's rate rises.
+        ema_decay: Decay of the running average of weights that is validated and kept; 0 for none.
+
+    Attributes:
+        data_class: The data that the task is for.
     """
 
     network: Network
+    data_class: ClassVar[type[DataModule]]
 
     def __init__(
         self,
@@ -49,6 +56,7 @@ class Task(LightningModule, ABC):
         learning_rate: float,
         weight_decay: float,
         warmup: float,
+        ema_decay: float,
     ) -> None:
         super().__init__()
         self.make_network = network
@@ -56,9 +64,12 @@ class Task(LightningModule, ABC):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
+        self.ema_decay = ema_decay
         self.fraction = 0.0  # of the training that is done
         if not 0.0 <= warmup < 1.0:
             raise ValueError(f"model.warmup: expected a part of the training from 0 to below 1, found {warmup}")
+        if not 0.0 <= ema_decay < 1.0:
+            raise ValueError(f"model.ema_decay: expected 0 for none, or a share below 1, found {ema_decay}")
 
     @property
     def data(self) -> DataModule:
@@ -141,5 +152,17 @@ class Task(LightningModule, ABC):
         )
 
     @abstractmethod
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the network's answer to a batch of images."""
+    def check(self, data: DataModule) -> None:
+        """Refuse a network that cannot be made or does not fit the data, before any data is read.
+
+        Raises:
+            UsageError: Names the keys at fault.
+        """
+
+    @abstractmethod
+    def finish(self, trainer: Trainer, folder: Path) -> Finished:
+        """Write model folder, scores and pictures of the finished training into the run's folder.
+
+        Raises:
+            RuntimeError: If something that validates could not be predicted.
+        """

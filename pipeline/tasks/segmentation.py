@@ -1,19 +1,24 @@
 """Segmentation: Dice with cross-entropy, validated on whole cases by sliding window."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, cast
 
 import torch.distributed as dist
+from pytorch_lightning import Trainer
 from torch import Tensor
 
+from datamodules.base import DataModule
 from datamodules.patches import SegmentationBatch
 from datamodules.segmentation import SegmentationData
 from networks.base import Network
+from pipeline.finished import Finished
 from pipeline.inference.predictor import network_margin
 from pipeline.inference.sliding import sliding_window
 from pipeline.losses import DiceCELoss
 from pipeline.metrics.overlap import dice_per_class
 from pipeline.tasks.base import Task
+from pipeline.tasks.network_checks import check_segmentation
 
 
 class SegmentationTask(Task):
@@ -30,6 +35,8 @@ class SegmentationTask(Task):
         tile_overlap: Overlap of tiles in validation, as a part of the patch.
     """
 
+    data_class = SegmentationData
+
     def __init__(
         self,
         network: Callable[[int, int], Network],
@@ -41,13 +48,10 @@ class SegmentationTask(Task):
         ema_decay: float = 0.999,
         tile_overlap: float = 0.25,
     ) -> None:
-        super().__init__(network, optimizer, learning_rate, weight_decay, warmup)
-        if not 0.0 <= ema_decay < 1.0:
-            raise ValueError(f"model.ema_decay: expected 0 for none, or a share below 1, found {ema_decay}")
+        super().__init__(network, optimizer, learning_rate, weight_decay, warmup, ema_decay)
         if not 0.0 <= tile_overlap < 1.0:
             raise ValueError(f"model.tile_overlap: expected a share of the patch below 1, found {tile_overlap}")
         self.batch_dice = batch_dice
-        self.ema_decay = ema_decay
         self.tile_overlap = tile_overlap
         self.case_dice: dict[str, dict[str, float]] = {}
         self.margin: tuple[int, ...] = ()
@@ -56,6 +60,17 @@ class SegmentationTask(Task):
     def data(self) -> SegmentationData:
         """Return the data module that the trainer was given."""
         return cast(SegmentationData, super().data)
+
+    def check(self, data: DataModule) -> None:
+        """Refuse a network that does not label voxels or does not fit the patch."""
+        assert isinstance(data, SegmentationData)
+        check_segmentation(self, data.patch_size)
+
+    def finish(self, trainer: Trainer, folder: Path) -> Finished:
+        """Predict and score the validation cases from their files."""
+        from pipeline.final_validation import finish_segmentation  # it draws with matplotlib, slow to import
+
+        return finish_segmentation(self, self.data, trainer, folder)
 
     def setup(self, stage: str) -> None:
         """Make the loss that fits the data's labels."""

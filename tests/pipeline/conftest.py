@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from datamodules.cropping import PosePreprocessing
+from datamodules.heatmaps import HeatmapCodec
 from datamodules.intensity import ChannelIntensity
+from datamodules.keypoints import Skeleton
 from datamodules.labels import LabelSet
 from datamodules.preprocessing import Preprocessing
+from networks.hourglass import Hourglass
 from networks.unet import UNet
 from pipeline.model_folder import ModelDescription, save_model_folder
 
@@ -34,6 +38,33 @@ def make_model():
             labels=label_set.to_dict(),
             patch_size=[8] * dims,
             inference={"precision": "32-true"},
+            versions={},
+            data_digest="0" * 64,
+            metrics={},
+            training_range={},
+        )
+        save_model_folder(folder, network, dataclasses.replace(description, **changes))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_pose_model():
+    """Return a function that saves a tiny untrained hourglass as a model folder."""
+
+    def make(folder, *, names=("nose", "left_hand", "right_hand", "tail"), size=(64, 64), subject="image", **changes):
+        pairs = tuple((names.index(n), names.index(n.replace("left", "right"))) for n in names if "left" in n)
+        skeleton = Skeleton(names, edges=tuple((0, joint) for joint in range(1, len(names))), pairs=pairs)
+        torch.manual_seed(changes.pop("seed", 0))
+        network = Hourglass(3, len(names), stacks=1, features=8, depth=2)
+        description = ModelDescription(
+            task="pose",
+            network={},
+            preprocessing=PosePreprocessing(size, subject).to_dict(),
+            labels=skeleton.to_dict(),
+            patch_size=[size[1], size[0]],
+            inference={"codec": HeatmapCodec().to_dict(), "flip_test": False, "precision": "32-true"},
             versions={},
             data_digest="0" * 64,
             metrics={},

@@ -1,0 +1,123 @@
+"""Cutting a subject out of an image: the one place where training and prediction sample pixels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datamodules.keypoints import Box
+
+# Statistics of photographs in RGB, on a scale of 0 to 1.
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class PosePreprocessing:
+    """What is done to an image before the network sees it; kept in the model folder.
+
+    Args:
+        input_size: Width and height of the network's input in pixels.
+        subject: "box" cuts out the subject's box, "image" takes the whole image.
+        padding: The box is this many times as large when it is cut out, as joints lie on its border.
+        mean: Mean of each channel, R, G, B, on a scale of 0 to 1.
+        deviation: Deviation of each channel.
+    """
+
+    input_size: tuple[int, int]
+    subject: Literal["box", "image"] = "box"
+    padding: float = 1.25
+    mean: tuple[float, float, float] = _MEAN
+    deviation: tuple[float, float, float] = _DEVIATION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able description."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> PosePreprocessing:
+        """Rebuild from `to_dict`, or from its JSON."""
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in description.items()}
+        return cls(**values)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """Return images [B, 3, H, W] of 0 to 255 as float32 of mean 0 and deviation 1, on the device that they are on."""
+        mean = torch.tensor(self.mean, device=image.device).view(3, 1, 1)
+        deviation = torch.tensor(self.deviation, device=image.device).view(3, 1, 1)
+        return (image.float() / 255 - mean) / deviation
+
+    def affine(self, box: Box) -> NDArray[np.float64]:
+        """Return the map [2, 3] from the pixels of the input to those of the image, for a subject's box."""
+        return box_to_original(box, self.input_size, self.padding if self.subject == "box" else 1.0)
+
+
+def whole_image(width: int, height: int) -> Box:
+    """Return the box of a whole image: its pixels reach half a pixel beyond their centres."""
+    return (-0.5, -0.5, float(width), float(height))
+
+
+def box_to_original(box: Box, size: tuple[int, int], padding: float = 1.0) -> NDArray[np.float64]:
+    """Return the map [2, 3] from the pixels of a cut to those of the image.
+
+    The cut shows the whole box, with equal scale along both axes, the box's centre in its middle.
+
+    Args:
+        box: In pixels of the image.
+        size: Width and height of the cut.
+        padding: How many times the box's extent is shown at least.
+
+    Raises:
+        ValueError: If the box has no extent.
+    """
+    x, y, width, height = box
+    if not (width > 0 and height > 0 and np.isfinite(box).all()):
+        raise ValueError(f"box: expected finite numbers and an extent above 0, found {box}")
+    scale = padding * max(width / size[0], height / size[1])
+    middle_x, middle_y = x + width / 2, y + height / 2
+    return np.array(
+        [
+            [scale, 0.0, middle_x - scale * (size[0] - 1) / 2],
+            [0.0, scale, middle_y - scale * (size[1] - 1) / 2],
+        ]
+    )
+
+
+def cut(image: NDArray[np.uint8], to_original: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Sample an image [H, W, 3] on the grid of a cut, [height, width, 3]; what lies outside is black.
+
+    Where the cut is coarser than the image by two or more, areas are averaged first, as single samples would flicker.
+
+    Args:
+        image: RGB.
+        to_original: Map [2, 3] from the pixels of the cut to those of the image; it may rotate and mirror.
+        size: Width and height of the cut.
+    """
+    step = int(np.sqrt(abs(np.linalg.det(to_original[:, :2]))))
+    if step >= 2:
+        height, width = image.shape[0] // step * step, image.shape[1] // step * step
+        if height and width:
+            image = cv2.resize(image[:height, :width], (width // step, height // step), interpolation=cv2.INTER_AREA)
+            # The centre of a reduced pixel lies half a step from its first one's.
+            to_original = to_original / step
+            to_original[:, 2] -= (step - 1) / (2 * step)
+    sampled: NDArray[np.uint8] = cv2.warpAffine(
+        image, to_original, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
+    return sampled
+
+
+def transform(affine: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Map points [..., 2] by an affine [2, 3]."""
+    moved: NDArray[np.float64] = points @ affine[:, :2].T + affine[:, 2]
+    return moved
+
+
+def invert(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the way back of an affine [2, 3]."""
+    inverse = np.linalg.inv(np.vstack([affine, [0.0, 0.0, 1.0]]))
+    return inverse[:2]

@@ -1,0 +1,79 @@
+"""The surroundings of a figure: a background, things like limbs on it, objects in front, and the camera."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.figure_canvas import SCALE, Array, Canvas, Surface
+from datamodules.figure_painting import OBJECT
+
+
+def draw_background(rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
+    """Return a canvas of width and height in pixels with a gradient, blotches, shapes and limb-like things."""
+    width, height = size[0] * SCALE, size[1] * SCALE
+    corners = rng.uniform(30, 225, 3) + rng.normal(0, 25, (2, 2, 3))
+    image = _stretched(corners, (width, height))
+    for cells, strength in ((6, rng.uniform(4, 20)), (size[0] // 4, rng.uniform(2, 14))):
+        grain = rng.normal(0, strength, (cells, cells, 1)) + rng.normal(0, 0.3 * strength, (cells, cells, 3))
+        image += _stretched(grain, (width, height))
+    fine = np.clip(image, 0, 255).astype(np.uint8)
+    canvas = Canvas(fine, np.array([rng.uniform(-1, 1), rng.uniform(-1, 0.3), rng.uniform(-1.2, -0.5)]))
+    for _ in range(rng.integers(2, 9)):
+        _paint_thing(canvas, rng, rng.uniform((0, 0), size), 0.22 * min(size), 0)
+    for _ in range(rng.integers(0, 4)):
+        _paint_false_limb(canvas, rng, rng.uniform((0, 0), size), 0.16 * min(size))
+    return canvas
+
+
+def paint_occluders(canvas: Canvas, rng: np.random.Generator, joints: Array, stature_px: float) -> None:
+    """Put none to two objects in front of a figure, each over a joint or beside it."""
+    for _ in range(rng.choice(3, p=[0.5, 0.37, 0.13])):
+        place = joints[rng.integers(len(joints))] + rng.normal(0, 0.04 * stature_px, 2)
+        _paint_thing(canvas, rng, place, 0.11 * stature_px, OBJECT)
+
+
+def photograph(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return the image [H, W, 3] as a camera sees it: exposure, colour cast, blur and noise."""
+    image = canvas.image()
+    if rng.random() < 0.5:
+        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.9)))  # type: ignore[assignment]
+    gain = rng.uniform(0.8, 1.15) * rng.normal(1, 0.04, 3)
+    noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(1, 8))
+    return np.clip(np.rint(image * gain.astype(np.float32) + noise), 0, 255).astype(np.uint8)
+
+
+def _stretched(cells: Array, size: tuple[int, int]) -> NDArray[np.float32]:
+    return cv2.resize(cells.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _surface(rng: np.random.Generator) -> Surface:
+    first, second = ((float(r), float(g), float(b)) for r, g, b in rng.uniform(15, 240, (2, 3)))
+    kind = int(rng.integers(4))
+    return Surface(first, second, ("plain", "plain", "bands", "stripes")[kind], float(rng.uniform(4, 16)))
+
+
+def _paint_thing(canvas: Canvas, rng: np.random.Generator, place: Array, size: float, owner: int) -> None:
+    """Paint a box, an ellipse or a bar about a place; size is the mean of half of its extent, in pixels."""
+    kind = rng.integers(3)
+    angle = rng.uniform(0, np.pi)
+    half = size * rng.uniform(0.6, 1.4, 2) * ((1, 1), (1, 1), (3, 0.3))[kind]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    steps = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    box = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    corners = np.stack([np.cos(steps), np.sin(steps)], axis=1) if kind == 1 else box
+    axis = (place, place + turn[:, 0])
+    canvas.paint(place + (corners * half) @ turn.T, _surface(rng), owner, axis, 2 * float(half[1]))
+
+
+def _paint_false_limb(canvas: Canvas, rng: np.random.Generator, place: Array, length: float) -> None:
+    """Paint two bones that belong to nobody."""
+    angle = rng.uniform(0, 2 * np.pi)
+    points = [place]
+    for turn in (0.0, rng.uniform(-2, 2)):
+        points.append(points[-1] + length * rng.uniform(0.7, 1.3) * np.array([np.cos(angle + turn), np.sin(angle + turn)]))
+    radius = 0.17 * length * rng.uniform(0.7, 1.3)
+    surface = _surface(rng)
+    canvas.capsule(points[0], points[1], (radius, 0.8 * radius), surface, 0)
+    canvas.capsule(points[1], points[2], (0.8 * radius, 0.6 * radius), surface, 0)
