@@ -97,18 +97,34 @@ def cut(image: NDArray[np.uint8], to_original: NDArray[np.float64], size: tuple[
         to_original: Map [2, 3] from the pixels of the cut to those of the image; it may rotate and mirror.
         size: Width and height of the cut.
     """
-    step = int(np.sqrt(abs(np.linalg.det(to_original[:, :2]))))
+    (a, b), (c, d) = to_original[:, :2]
+    step = int(np.sqrt(abs(a * d - b * c)) + 1e-6)
     if step >= 2:
-        height, width = image.shape[0] // step * step, image.shape[1] // step * step
-        if height and width:
-            image = cv2.resize(image[:height, :width], (width // step, height // step), interpolation=cv2.INTER_AREA)
-            # The centre of a reduced pixel lies half a step from its first one's.
-            to_original = to_original / step
-            to_original[:, 2] -= (step - 1) / (2 * step)
+        image, to_original = _reduce(image, to_original, size, step)
     sampled: NDArray[np.uint8] = cv2.warpAffine(
         image, to_original, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
     return sampled
+
+
+def _reduce(
+    image: NDArray[np.uint8], to_original: NDArray[np.float64], size: tuple[int, int], step: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Average areas of step x step pixels of that part of the image which the cut can reach."""
+    corners = transform(to_original, np.array([[-1, -1], [size[0], -1], [-1, size[1]], [size[0], size[1]]]))
+    extent = np.array([image.shape[1], image.shape[0]]) // step
+    # Areas are counted from the image's corner, so that they are the same for all cuts.
+    low = np.clip(np.floor(corners.min(axis=0) / step) - 1, 0, extent).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0) / step) + 1, low, extent).astype(int)
+    width, height = (int(length) for length in high - low)
+    moved = to_original / step
+    # The centre of a reduced pixel lies half a step from its first one's.
+    moved[:, 2] -= (step - 1) / (2 * step) + low
+    if not (width and height):
+        return np.zeros((1, 1, 3), np.uint8), moved
+    part = image[low[1] * step : high[1] * step, low[0] * step : high[0] * step]
+    reduced: NDArray[np.uint8] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    return reduced, moved
 
 
 def transform(affine: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Range = tuple[float, float]
 
 JOINTS = (
     "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "right_wrist", "right_elbow",
@@ -19,6 +19,24 @@ EDGES = (
 )  # fmt: skip
 ARMS, LEGS = ((8, 7, 6), (9, 10, 11)), ((2, 1, 0), (3, 4, 5))  # right and left, from the trunk outwards
 NECK, HEAD_TOP = 12, 13
+
+
+class Part(IntEnum):
+    """The parts of a body as they are painted; those of the left side follow the right one's."""
+
+    TRUNK = 1
+    PELVIS = 2
+    NECK = 3
+    HEAD = 4
+    UPPER_ARM = 5
+    FOREARM = 7
+    HAND = 9
+    THIGH = 11
+    SHIN = 13
+    FOOT = 15
+
+
+ARM_PARTS, LEG_PARTS = (Part.UPPER_ARM, Part.FOREARM, Part.HAND), (Part.THIGH, Part.SHIN, Part.FOOT)
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Limb:
 
 @dataclass(frozen=True)
 class Pose:
-    """Joint angles of a whole body in degrees; (about the vertical, forward, to the person's left) where there are three.
+    """Joint angles of a whole body in degrees; where there are three, turned to the right, forward and to the left.
 
     Attributes:
         body: Of the pelvis against the camera; 0 faces it.
@@ -103,26 +121,6 @@ class Body:
     build: Build
 
 
-# Ranges in degrees, spread, swing, twist and bend, for arms and legs; right and left are drawn apart.
-_ARMS: dict[str, tuple[Range, Range, Range, Range]] = {
-    "hanging": ((4, 25), (-20, 25), (-20, 40), (0, 40)),
-    "walking": ((4, 15), (-40, 45), (0, 30), (5, 60)),
-    "on hips": ((35, 55), (-25, 5), (60, 90), (75, 110)),
-    "sideways": ((60, 110), (-15, 30), (-30, 30), (0, 80)),
-    "raised": ((125, 172), (-10, 25), (-30, 30), (0, 70)),
-    "waving": ((60, 100), (-5, 20), (-90, -60), (50, 130)),
-    "forward": ((0, 35), (40, 110), (-20, 60), (10, 120)),
-}
-_LEGS: dict[str, tuple[Range, Range, Range, Range]] = {
-    "standing": ((0, 12), (-8, 12), (-20, 10), (0, 12)),
-    "walking": ((0, 10), (-25, 35), (-15, 10), (0, 55)),
-    "astride": ((12, 35), (-10, 25), (-35, 5), (0, 40)),
-    "raised": ((0, 30), (30, 90), (-20, 10), (20, 115)),
-    "kicked back": ((0, 15), (-20, 15), (-15, 10), (40, 110)),
-}
-_SHARE = {"standing": 0.4, "walking": 0.25, "astride": 0.2, "raised": 0.09, "kicked back": 0.06}
-
-
 def draw_build(rng: np.random.Generator) -> Build:
     """Draw the proportions of one person, each some 5 % about the mean."""
     mean = Build()
@@ -131,25 +129,6 @@ def draw_build(rng: np.random.Generator) -> Build:
             value * float(np.clip(rng.normal(1, 0.13 if name == "stout" else 0.05), 0.75, 1.4))
             for name, value in vars(mean).items()
         )
-    )
-
-
-def draw_pose(rng: np.random.Generator) -> Pose:
-    """Draw a pose: seen from the front or the back, standing, walking, leaning or jumping, arms anywhere in reach."""
-    back = 180.0 * (rng.random() < 0.4)
-    lean = 22 if rng.random() < 0.25 else 7
-    body = (back + _normal(rng, 28, 60), _normal(rng, 8, 20), _normal(rng, lean, 45))
-    kinds, shares = list(_LEGS), [_SHARE[kind] for kind in _LEGS]
-    legs = [str(kind) for kind in rng.choice(kinds, 2, p=shares)]
-    arms = [str(kind) for kind in rng.choice(list(_ARMS), 2)]
-    if rng.random() < 0.35:  # both sides do the same, as in a jumping jack
-        arms[1], legs[1] = arms[0], legs[0]
-    return Pose(
-        body=body,
-        spine=(_normal(rng, 10, 25), _normal(rng, 10, 30), _normal(rng, 7, 20)),
-        head=(_normal(rng, 18, 45), _normal(rng, 8, 25), _normal(rng, 8, 20)),
-        arms=(_draw_limb(rng, _ARMS[arms[0]]), _draw_limb(rng, _ARMS[arms[1]])),
-        legs=(_draw_limb(rng, _LEGS[legs[0]]), _draw_limb(rng, _LEGS[legs[1]])),
     )
 
 
@@ -180,21 +159,13 @@ def pose_body(build: Build, pose: Pose) -> Body:
     return Body(joints, hands, toes, chest, head, build)
 
 
-def _normal(rng: np.random.Generator, deviation: float, limit: float) -> float:
-    return float(np.clip(rng.normal(0, deviation), -limit, limit))
-
-
-def _draw_limb(rng: np.random.Generator, ranges: tuple[Range, Range, Range, Range]) -> Limb:
-    return Limb(*(float(rng.uniform(*limits)) for limits in ranges))
-
-
 def _trunk_turn(angles: tuple[float, float, float]) -> Array:
     vertical, forward, left = angles
     return _about_z(left) @ _about_y(vertical) @ _about_x(forward)
 
 
 def _limb_turn(limb: Limb, sign: int) -> Array:
-    return _about_z(-sign * limb.spread) @ _about_x(-limb.swing) @ _about_y(-sign * limb.twist)
+    return _about_z(-sign * limb.spread) @ _about_x(-limb.swing) @ _about_y(sign * limb.twist)
 
 
 def _about_x(degrees: float) -> Array:

@@ -14,7 +14,7 @@ Colour = tuple[float, float, float]
 Pattern = Literal["plain", "bands", "stripes", "checks"]
 
 SCALE = 3  # fine pixels along each side of a pixel
-_SHIFT = 6  # bits of a fine pixel's fraction
+OBJECT = 255  # owner of what stands in front of a person
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], axis=1)
 
 
@@ -48,7 +48,7 @@ class Canvas:
 
     def __init__(self, fine: NDArray[np.uint8], light: Array) -> None:
         self.fine = fine
-        self.owner = np.zeros(fine.shape[:2], np.uint8)
+        self.owner: NDArray[np.uint8] = np.zeros(fine.shape[:2], np.uint8)
         self.light = light / np.linalg.norm(light)
 
     def paint(self, outline: Array, surface: Surface, owner: int, axis: tuple[Array, Array], radius: float) -> None:
@@ -67,12 +67,9 @@ class Canvas:
         x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, 0, (width, height))
         if x1 <= x0 or y1 <= y0:
             return
-        mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        fixed = np.rint((corners - (x0, y0)) * (1 << _SHIFT)).astype(np.int32)
-        cv2.fillPoly(mask, [fixed], 1, shift=_SHIFT)
-        inside = mask.astype(bool)
-        rows, columns = np.nonzero(mask)
-        points = (np.stack([columns + x0, rows + y0], axis=1).astype(np.float32) + np.float32(0.5)) / SCALE - 0.5
+        inside = _inside(corners - (x0, y0), x1 - x0, y1 - y0)
+        rows, columns = np.nonzero(inside)
+        points = ((np.stack([columns + x0, rows + y0], axis=1) + 0.5) / SCALE - 0.5).astype(np.float32)
         self.fine[y0:y1, x0:x1][inside] = self._colours(points, surface, axis, radius)
         self.owner[y0:y1, x0:x1][inside] = owner
 
@@ -89,9 +86,10 @@ class Canvas:
         t = np.clip(v / max(radius, 0.5), -1, 1)
         facing = np.float32(across @ self.light[:2]) * t - np.float32(self.light[2]) * np.sqrt(1 - t * t)
         shade = 0.55 + 0.55 * np.clip(facing, 0, 1)
-        chosen = _pattern(surface, u, v)[:, None]
-        colour = np.where(chosen, np.float32(surface.second), np.float32(surface.colour)) * shade[:, None]
-        return np.asarray(np.clip(colour, 0, 255), dtype=np.uint8)
+        colour = np.array(surface.colour, dtype=np.float32)
+        if surface.pattern != "plain":
+            colour = np.where(_pattern(surface, u, v)[:, None], np.array(surface.second, dtype=np.float32), colour)
+        return np.asarray(np.clip(colour * shade[:, None], 0, 255), dtype=np.uint8)
 
     def capsule(self, start: Array, end: Array, radii: tuple[float, float], surface: Surface, owner: int) -> None:
         """Paint a limb between two points [2], with a radius in pixels at each."""
@@ -99,7 +97,7 @@ class Canvas:
 
     def disc(self, centre: Array, radius: float, surface: Surface, owner: int) -> None:
         """Paint a disc."""
-        self.paint(centre + radius * _CIRCLE, surface, owner, (centre, centre + (0, 1)), 4 * radius)
+        self.paint(centre + radius * _CIRCLE, surface, owner, (centre, centre + np.array([0, 1])), 4 * radius)
 
     def owner_at(self, point: Array) -> int | None:
         """Return the number of the shape seen at a point, None outside of the image."""
@@ -110,7 +108,15 @@ class Canvas:
     def image(self) -> NDArray[np.uint8]:
         """Return the image [height, width, 3]: the mean of each pixel's fine ones."""
         height, width = self.owner.shape
-        return cv2.resize(self.fine, (width // SCALE, height // SCALE), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        size = (width // SCALE, height // SCALE)
+        return np.asarray(cv2.resize(self.fine, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def draw_colour(rng: np.random.Generator) -> Colour:
+    """Draw a colour; pure ones are rare, as in photographs."""
+    drawn = rng.uniform(15, 240, 3)
+    red, green, blue = (float(v) for v in drawn.mean() + rng.uniform(0.2, 1) * (drawn - drawn.mean()))
+    return red, green, blue
 
 
 def hull(centres: Array, radii: Array) -> Array:
@@ -120,12 +126,26 @@ def hull(centres: Array, radii: Array) -> Array:
     return corners
 
 
+def _inside(corners: Array, width: int, height: int) -> NDArray[np.bool_]:
+    """Return which pixels [height, width] have their centre in a polygon [N, 2].
+
+    OpenCV would fill every pixel that the outline touches, which shifts a shape by up to half of one.
+    """
+    x, y = corners[:, 0], corners[:, 1]
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    row = np.arange(height)[:, None]
+    rows, edges = np.nonzero((row >= np.minimum(y, next_y)) & (row < np.maximum(y, next_y)))
+    share = (rows - y[edges]) / (next_y - y)[edges]
+    crossings = np.ceil(x[edges] + share * (next_x - x)[edges]).clip(0, width).astype(np.int64)
+    count = np.bincount(rows * (width + 1) + crossings, minlength=height * (width + 1))
+    odd = np.cumsum(count.astype(np.uint8).reshape(height, width + 1), axis=1, dtype=np.uint8) & 1
+    return odd[:, :-1].astype(bool)
+
+
 def _pattern(surface: Surface, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return where the second colour is, along and across the axis."""
     half = surface.period_px / 2
     bands, stripes = np.floor(u / half) % 2 > 0, np.floor(v / half + 0.5) % 2 > 0
-    if surface.pattern == "plain":
-        return np.zeros(u.shape, dtype=bool)
     if surface.pattern == "checks":
         return np.asarray(bands ^ stripes)
     return np.asarray(bands if surface.pattern == "bands" else stripes)

@@ -31,23 +31,31 @@ class Head:
 
     def paint(self, canvas: Canvas, skin: Colour, hair: Colour, face: float, owner: int) -> None:
         """Paint the head; the face takes `face` degrees about its middle, as far as it is seen."""
-        away = self._away()
-        plane = np.linalg.svd(away[None])[2][1:]  # two directions of the ball's outline
+        plane = np.linalg.svd(self._away()[None])[2][1:]  # two directions of the ball's outline
         self._fill(canvas, self._project(_CIRCLE @ plane), hair, owner)
-        front = np.array(_FACE) / np.linalg.norm(_FACE)
-        rim = np.cos(np.deg2rad(face)) * front + np.sin(np.deg2rad(face)) * (_CIRCLE @ np.linalg.svd(front[None])[2][1:])
+        darker, dark, red = (0.72 * skin[0], 0.62 * skin[1], 0.62 * skin[2]), (25.0, 20.0, 20.0), (150.0, 50.0, 50.0)
+        for middle, degrees, colour in (
+            (_FACE, face, skin),
+            (_EYES[0], 9.0, dark),
+            (_EYES[1], 9.0, dark),
+            (_NOSE, 8.0, darker),
+            (_MOUTH, 9.0, red),
+        ):
+            outline = self._cap(np.array(middle), degrees)
+            if outline is not None:
+                self._fill(canvas, outline, colour, owner)
+
+    def _cap(self, middle: Array, degrees: float) -> Array | None:
+        """Return the outline [N, 2] of what is seen of a cap of the ball, None if nothing is."""
+        away, middle = self._away(), middle / np.linalg.norm(middle)
+        angle, plane = np.deg2rad(degrees), np.linalg.svd(middle[None])[2][1:]
+        rim = np.cos(angle) * middle + np.sin(angle) * (_CIRCLE @ plane)
         hidden = rim @ away
         if hidden.min() >= 0:
-            return
+            return None
         # What lies beyond the outline is drawn on it.
         seen = rim - np.maximum(hidden, 0)[:, None] * away
-        self._fill(canvas, self._project(seen / np.linalg.norm(seen, axis=1, keepdims=True)), skin, owner)
-        darker = (0.72 * skin[0], 0.62 * skin[1], 0.62 * skin[2])
-        features = ((_EYES[0], 0.15, (25.0, 20, 20)), (_EYES[1], 0.15, (25.0, 20, 20)), (_NOSE, 0.14, darker))
-        for direction, size, colour in (*features, (_MOUTH, 0.16, (150.0, 50, 50))):
-            point = np.array(direction) / np.linalg.norm(direction)
-            if point @ away < -0.1:
-                canvas.disc(self._project(point[None])[0], size * float(self.semi_px[0]), Surface(colour), owner)
+        return self._project(seen / np.linalg.norm(seen, axis=1, keepdims=True))
 
     def _away(self) -> Array:
         """Return the unit normal of the plane through the ball that parts the seen side from the hidden one."""

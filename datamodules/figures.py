@@ -8,45 +8,24 @@ import multiprocessing
 import shutil
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from datamodules.figure_body import EDGES, JOINTS, draw_build, draw_pose, pose_body
-from datamodules.figure_canvas import SCALE, Array, Canvas
-from datamodules.figure_painting import draw_look, joint_visibility, paint_body
-from datamodules.figure_scene import draw_background, paint_occluders, photograph
+from datamodules.figure_body import EDGES, JOINTS
+from datamodules.figure_picture import Picture, make_picture
+from datamodules.figure_video import FRAMES, write_video
 from datamodules.formats.errors import DataError
-from datamodules.keypoints import UNLABELLED, Box
+from datamodules.keypoints import UNLABELLED
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # raise it when the same seed begins to give other pixels
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One rendered person.
-
-    Attributes:
-        image: RGB [H, W, 3].
-        joints: x and y in pixels [14, 2]; a pixel's centre has integer coordinates.
-        visibility: 2 where a joint shows, 1 where something hides it, 0 outside of the image [14].
-        box: Of the person's pixels within the image.
-        area_px: Number of them.
-    """
-
-    image: NDArray[np.uint8]
-    joints: Array
-    visibility: NDArray[np.uint8]
-    box: Box
-    area_px: float
+SMALLEST_PX = 64
+_FILM = 2**32 - 1  # a number that is no image's
 
 
 def make_figures(
@@ -55,15 +34,17 @@ def make_figures(
     images: int = 1500,
     seed: int = 0,
     size: tuple[int, int] = (192, 192),
+    frames: int = FRAMES,
     workers: int = 2,
 ) -> Path:
-    """Write a folder of rendered persons with COCO keypoints, equal to the byte for equal seeds.
+    """Write rendered persons with COCO keypoints and a video with known joints, equal to the byte for equal seeds.
 
     Args:
         root: Folder to make; it must not exist. It appears whole or not at all.
         images: Number of images, one person in each.
         seed: Number from which all persons, poses and surroundings follow.
-        size: Width and height of the images in pixels.
+        size: Width and height of the images in pixels; a person is some 3/4 of the smaller one.
+        frames: Length of the video, 25 a second; without any, none is written.
         workers: Processes; 0 works in this one.
 
     Returns:
@@ -71,7 +52,11 @@ def make_figures(
 
     Raises:
         DataError: If the folder exists already.
+        ValueError: If there are to be no images, or they are too small to show a person.
     """
+    if images < 1 or frames < 0 or min(size) < SMALLEST_PX:
+        expected = f"expected images above 0, frames of 0 or more and a size of {SMALLEST_PX} or more"
+        raise ValueError(f"{expected}, found {images}, {frames} and {size}")
     root = Path(root)
     if root.exists():
         raise DataError(root, "a folder that does not exist yet", "one that does", "remove it or name another")
@@ -79,7 +64,7 @@ def make_figures(
     draft = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         (draft / "images").mkdir()
-        annotations = _write_images(draft, images, seed, size, workers)
+        annotations = _write_images(draft, images, seed, size, frames, workers)
         _write_annotations(draft, annotations, seed, size)
         draft.chmod(0o755)  # mkdtemp keeps others out
         _publish(draft, root)
@@ -88,52 +73,31 @@ def make_figures(
     return root
 
 
-def make_picture(index: int, seed: int, size: tuple[int, int]) -> Picture:
-    """Render one person in an image of width and height in pixels."""
-    rng = np.random.default_rng([VERSION, seed, index])
-    canvas = draw_background(rng, size)
-    stature = float(rng.uniform(0.62, 0.86)) * min(size)
-    body = pose_body(draw_build(rng), draw_pose(rng))
-    look = draw_look(rng, stature)
-    joints = paint_body(canvas, body, look, _draw_place(rng, stature * body.joints[:, :2], size), stature)
-    box, area = _extent(canvas)
-    paint_occluders(canvas, rng, joints, stature)
-    visibility = joint_visibility(canvas, body, joints)
-    return Picture(photograph(canvas, rng), joints, visibility, box, area)
-
-
-def _draw_place(rng: np.random.Generator, joints: Array, size: tuple[int, int]) -> Array:
-    """Draw where the middle of the hips lies, so that the joints [14, 2] are in the image, or few of them are not."""
-    low, high = joints.min(axis=0), joints.max(axis=0)
-    margin = 0.05 * min(size) if rng.random() < 0.85 else -0.15 * (high - low)
-    room = np.array(size) - 1 - (high - low) - 2 * margin
-    place: Array = margin - low + room * rng.uniform(0, 1, 2)
-    return np.where(room > 0, place, (np.array(size) - 1 - high - low) / 2)
-
-
-def _extent(canvas: Canvas) -> tuple[Box, float]:
-    """Return the box and the area of what is painted, in pixels."""
-    painted = canvas.owner > 0
-    rows, columns = (np.flatnonzero(painted.any(axis=axis)) / SCALE for axis in (1, 0))
-    x, y = columns[0] - 0.5, rows[0] - 0.5
-    box = (x, y, columns[-1] + 1 / SCALE - 0.5 - x, rows[-1] + 1 / SCALE - 0.5 - y)
-    return (float(box[0]), float(box[1]), float(box[2]), float(box[3])), float(painted.sum()) / SCALE**2
-
-
 def _write_images(
-    root: Path, images: int, seed: int, size: tuple[int, int], workers: int
+    root: Path, images: int, seed: int, size: tuple[int, int], frames: int, workers: int
 ) -> list[dict[str, Any]]:
+    """Write images and video; return the images' annotations."""
     task = partial(_write_image, root=root, seed=seed, size=size)
     show = partial(tqdm, total=images, desc="figures", unit="image", disable=None)
+    film = partial(_write_film, root, seed, frames)
     if workers < 1:
+        film()
         return list(show(map(task, range(images))))
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        return list(show(pool.map(task, range(images), chunksize=16)))
+        filmed = pool.submit(film)
+        annotations = list(show(pool.map(task, range(images), chunksize=16)))
+        filmed.result()
+        return annotations
+
+
+def _write_film(root: Path, seed: int, frames: int) -> None:
+    if frames:
+        write_video(root, (VERSION, seed, _FILM), frames)
 
 
 def _write_image(index: int, *, root: Path, seed: int, size: tuple[int, int]) -> dict[str, Any]:
-    picture = make_picture(index, seed, size)
+    picture = make_picture((VERSION, seed, index), size)
     path = root / "images" / f"figure_{index:05d}.jpg"
     done, code = cv2.imencode(".jpg", picture.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
     if not done:

@@ -4,11 +4,25 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from datamodules.cases import Case
 from datamodules.formats import suffix_of
 from datamodules.formats.errors import DataError
+
+
+def hash_file(path: Path) -> str:
+    """Return a SHA-256 over the bytes of a file.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(path, "a readable file", str(error), "restore it or take the case out") from error
 
 
 def hash_case(case: Case) -> str:
@@ -19,12 +33,7 @@ def hash_case(case: Case) -> str:
     """
     digest = hashlib.sha256()
     for path in case.files:
-        try:
-            with path.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise DataError(path, "a readable file", str(error), "restore it or take the case out") from error
-        digest.update(f"{suffix_of(path).lower()} {content}\n".encode())
+        digest.update(f"{suffix_of(path).lower()} {hash_file(path)}\n".encode())
     digest.update(repr(case.volume_indices).encode())
     return digest.hexdigest()
 

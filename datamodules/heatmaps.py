@@ -15,7 +15,7 @@ from datamodules.keypoints import UNLABELLED, VISIBLE
 
 Occluded = Literal["as_visible", "masked"]
 
-NARROWEST = 0.5  # cells; a narrower Gaussian falls between them
+NARROWEST = 1.0  # cells; a narrower Gaussian falls between them
 
 
 class HeatmapTargets(NamedTuple):

@@ -4,10 +4,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from datamodules.cases import Case
 from datamodules.formats.errors import DataError
+
+
+class Grouped(Protocol):
+    """What can be split: it has a name, and a group that is never parted."""
+
+    @property
+    def id(self) -> str:
+        """Return its name, unique in the data set."""
+
+    @property
+    def group(self) -> str:
+        """Return what it shares with others, as a patient, a video or an image."""
 
 
 @dataclass
@@ -46,7 +57,7 @@ class Split:
         return {"train": list(self.train), "validation": list(self.validation)}
 
 
-def split_cases(cases: Sequence[Case], *, fold: int, folds: int, seed: int) -> Split:
+def split_cases(cases: Sequence[Grouped], *, fold: int, folds: int, seed: int) -> Split:
     """Split cases into `folds` parts by group and hold out part `fold`.
 
     The order of groups is that of a hash of seed and name: it depends neither on the order of files nor on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Kind = Literal["isotonic", "temperature", "none"]
-Scores = TypeVar("Scores", NDArray[np.floating], "Tensor")
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,16 @@ class Calibration:
         if not rising or table[0, 1] < 0 or table[-1, 1] > 1:
             raise ValueError(f"calibration: expected rising scores with probabilities in 0 to 1, found {self.points}")
 
-    def apply(self, scores: Scores) -> Scores:
+    @overload
+    def apply(self, scores: NDArray[np.floating]) -> NDArray[np.float64]: ...
+    @overload
+    def apply(self, scores: Tensor) -> Tensor: ...
+    def apply(self, scores: NDArray[np.floating] | Tensor) -> NDArray[np.float64] | Tensor:
         """Return the probabilities of scores of any shape, in float32 on their device, or in float64 for NumPy."""
-        if isinstance(scores, np.ndarray):
-            x, y = np.asarray(self.points, np.float64).T
-            found = np.interp(np.asarray(scores, np.float64), x, y)
-            return cast(Scores, np.where(np.isfinite(scores), found, 0.0))
-        return cast(Scores, self._apply_tensor(scores))
+        if not isinstance(scores, np.ndarray):
+            return self._apply_tensor(scores)
+        x, y = np.asarray(self.points, np.float64).T
+        return np.where(np.isfinite(scores), np.interp(scores.astype(np.float64), x, y), 0.0)
 
     def _apply_tensor(self, scores: Tensor) -> Tensor:
         import torch

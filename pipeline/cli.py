@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _EXAMPLES = """examples:
   pipeline train --config unet_ct.yaml
   pipeline predict --model last --input scans --output masks
+  pipeline pose --model last --input video.mp4 --output joints --overlay
   pipeline evaluate --input masks --reference labels --output scores
   pipeline train --help
 
@@ -39,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pipeline",
         usage="pipeline [--help] [--version] VERB [options]",
-        description="Train and run U-Nets on volumes, tracked in MLflow.\n\nverbs:\n" + "\n".join(lines),
+        description="Train and run U-Nets on volumes and hourglasses on video, tracked in MLflow.\n\nverbs:\n" + "\n".join(lines),
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -87,7 +87,8 @@ def coloured(image: NDArray[np.uint8], maps: NDArray[np.float32], colours: NDArr
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] / 255.0 * _DIMMED
     large = np.stack([cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in maps.astype(np.float32)])
     strongest = large.argmax(axis=0)
-    opacity = np.clip(np.nan_to_num(large.max(axis=0)), 0, 1)[..., None]
+    # Low values cover large areas and say little: the power lets peaks stand out.
+    opacity = np.clip(np.nan_to_num(large.max(axis=0)), 0, 1)[..., None] ** 1.5
     shown: NDArray[np.float64] = grey * (1 - opacity) + colours[strongest] * opacity
     return shown
 

@@ -75,11 +75,11 @@ class HeatmapLoss(nn.Module):
 
     def of_joints(self, output: Tensor, targets: HeatmapTargets) -> Tensor:
         """Return each map's loss [B, K], unlabelled ones as 0."""
-        with torch.autocast(output.device.type, enabled=False):
-            error = (output.float() - targets.maps).square()
-            if self.positive_weight:
-                error = error * (1.0 + self.positive_weight * targets.maps)
-            return error.sum((2, 3)) / self._empty * targets.weight
+        # Autocast leaves these operations in the type of their inputs.
+        error = (output.float() - targets.maps).square()
+        if self.positive_weight:
+            error = error * (1.0 + self.positive_weight * targets.maps)
+        return error.sum((2, 3)) / self._empty * targets.weight
 
 
 def _mean_of_labelled(each: Tensor, weight: Tensor, hard: int | None) -> Tensor:

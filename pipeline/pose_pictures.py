@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from datamodules.cropping import box_to_original, cut, invert, transform
 from datamodules.formats.atomic import atomic_path
 from datamodules.keypoints import Box, Skeleton
+from pipeline.inference.pose_overlay import joint_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEFT, RIGHT, MIDDLE = "#2f9bff", "#ff8a1f", "#35d07f"
 _ERROR = "#ff2d55"
 _PADDING = 1.35  # of the box around the joints, so that a head or a foot is in the picture
-_FAINTEST = 0.12  # opacity of a joint without any confidence, which is still to be seen
+_FAINTEST = 0.2  # opacity of a joint without any confidence, which is still to be seen
 _TILE_PX = 520  # longer side of a subject in a picture of its own
 _SHEET_TILE_PX = 300
 _SHEET_COLUMNS = 3
@@ -97,16 +97,8 @@ def contact_sheet_png(subjects: Sequence[DrawnPose], skeleton: Skeleton, path: P
 
 
 def joint_colours(skeleton: Skeleton) -> list[str]:
-    """Return the colour of each joint: by side where left and right are known, else each its own."""
-    if not skeleton.pairs:
-        from matplotlib import colormaps
-        from matplotlib.colors import to_hex
-
-        return [to_hex(colormaps["hsv"](index / len(skeleton.names))) for index in range(len(skeleton.names))]
-    colours = [MIDDLE] * len(skeleton.names)
-    for left, right in skeleton.pairs:
-        colours[left], colours[right] = LEFT, RIGHT
-    return colours
+    """Return the colour of each joint, as in the overlay of a video."""
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in joint_colors(skeleton)]
 
 
 def subject_region(drawn: DrawnPose) -> Box:
@@ -148,9 +140,9 @@ def draw_pose(
     back = invert(to_original)
     points, truth = transform(back, drawn.points), transform(back, drawn.truth)
     opacity = _FAINTEST + (1 - _FAINTEST) * np.clip(np.nan_to_num(drawn.confidence), 0, 1)
-    colours = joint_colours(skeleton)
+    colours, sided = joint_colours(skeleton), {joint for pair in skeleton.pairs for joint in pair}
     for a, b in skeleton.edges:
-        colour = colours[a] if colours[b] in (colours[a], MIDDLE) else colours[b] if colours[a] == MIDDLE else MIDDLE
+        colour = colours[b] if sided and a not in sided else colours[a]
         axes.plot(*points[[a, b]].T, color=colour, alpha=min(opacity[a], opacity[b]), linewidth=line)
     for joint, colour in enumerate(colours):
         if drawn.labelled[joint]:
@@ -182,9 +174,11 @@ def _title(drawn: DrawnPose, longest: int) -> str:
 def _legend(figure: Figure, skeleton: Skeleton) -> None:
     from matplotlib.lines import Line2D
 
-    sides = (("left", LEFT), ("right", RIGHT), ("middle", MIDDLE))
-    found = sides if skeleton.pairs else ()
-    handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour in found]
+    colours = joint_colours(skeleton)
+    paired = [joint for pair in skeleton.pairs for joint in pair]
+    sides = [("left", paired[0]), ("right", paired[1])] if paired else []
+    single = [("middle", joint) for joint in range(len(colours)) if joint not in paired][:1] if paired else []
+    handles = [Line2D([], [], color=colours[joint], marker="o", label=name) for name, joint in (*sides, *single)]
     ring = Line2D([], [], marker="o", markerfacecolor="none", markeredgecolor="black", linestyle="none", label="true")
     handles += [ring, Line2D([], [], color=_ERROR, label="error")]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False,

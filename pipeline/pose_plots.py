@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 THRESHOLDS = np.linspace(0.0, 0.5, 101)  # shares of the norm
-_BINS = 10
+_BIN = ("predicted", "observed", "count")  # of a bin of reliability
 _SPREAD = 90  # percentile of the errors that a thin line reaches
 
 
@@ -97,49 +97,38 @@ def joint_errors_png(errors_px: NDArray[np.float64], names: Sequence[str], path:
 
 
 def reliability_png(
-    confidences: Mapping[str, NDArray[np.float64]], correct: NDArray[np.bool_], in_view: NDArray[np.bool_], path: Path
+    curves: Mapping[str, Sequence[Mapping[str, float]]],
+    confidence: NDArray[np.float64],
+    in_view: NDArray[np.bool_],
+    path: Path,
 ) -> None:
-    """Draw how often joints are correct, over the confidence that they were given, and how confidences spread.
+    """Draw how often joints are right, over the confidence that they were given, and how confidences spread.
 
     Args:
-        confidences: By name, from 0 to 1 [N]; the last is the one whose spread is drawn.
-        correct: Which joints lay within the threshold [N].
-        in_view: Which joints lay in what the network was shown [N].
+        curves: Bins by name as `reliability_bins` returns them.
+        confidence: From 0 to 1 [N].
+        in_view: Which of these joints lay in what the network was shown [N].
         path: The PNG file to write; its folder exists.
     """
     figure = _figure(6.0, 7.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.3))
     upper.plot([0, 1], [0, 1], color="grey", linewidth=0.9, linestyle=":", label="as it should be")
-    for (name, values), colour in zip(confidences.items(), ("#b0b0b0", "#2f9bff", "#35d07f"), strict=False):
-        middle, share, count = reliability(values, correct)
-        upper.plot(middle, share, color=colour, linewidth=1.4, label=name)
-        upper.scatter(middle, share, s=12 + 150 * count / max(count.max(initial=1), 1), color=colour, alpha=0.75)
-    upper.set_ylabel("share of joints that are correct")
+    for (name, bins), colour in zip(curves.items(), ("#b0b0b0", "#2f9bff"), strict=True):
+        predicted, observed, count = (np.array([entry[key] for entry in bins]) for key in _BIN)
+        upper.plot(predicted, observed, color=colour, linewidth=1.4, label=name)
+        upper.scatter(predicted, observed, s=12 + 150 * count / max(count.max(initial=1), 1), color=colour, alpha=0.75)
+    upper.set_ylabel("share of joints that are right")
     upper.set_ylim(-0.03, 1.03)
     upper.set_xlim(-0.03, 1.03)
-    values = list(confidences.values())[-1]
-    lower.hist([values[in_view], values[~in_view]], bins=np.linspace(0, 1, 2 * _BINS + 1).tolist(), stacked=True,
+    lower.hist([confidence[in_view], confidence[~in_view]], bins=np.linspace(0, 1, 21).tolist(), stacked=True,
                color=["#2f9bff", "#ff8a1f"], label=["joint in view", "joint out of view"])  # fmt: skip
-    lower.set_yscale("symlog")
     lower.set_xlabel("confidence")
     lower.set_ylabel("joints")
     for axes in (upper, lower):
         _finish(axes)
         axes.legend(frameon=False, fontsize=8)
-    figure.suptitle("areas of dots: joints in each tenth of the confidence", fontsize=9)
+    figure.suptitle("areas of dots: joints in each tenth", fontsize=9)
     _save(figure, path)
-
-
-def reliability(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return mean confidence, share of correct joints and number of joints of each tenth that holds any."""
-    place = np.clip((confidence * _BINS).astype(int), 0, _BINS - 1)
-    count = np.bincount(place, minlength=_BINS)
-    held = count > 0
-    mean = np.bincount(place, confidence, _BINS)[held] / count[held]
-    share = np.bincount(place, correct, _BINS)[held] / count[held]
-    return mean, share, count[held]
 
 
 def _plain(name: str) -> str:

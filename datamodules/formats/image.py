@@ -40,7 +40,7 @@ def read(path: Path, page: int | None = None) -> NDArray[Any]:
     if not data.startswith(_MAGIC[path.suffix.lower()]):
         raise DataError(path, f"a {path.suffix} image", f"bytes that begin with {data[:12]!r}", _REMEDY)
     if data.startswith(_PNG_MAGIC):
-        _check_png(path, data)
+        check_png(path, data)
     elif path.suffix.lower() in (".tif", ".tiff"):
         check_tiff(path, data)
     try:
@@ -86,7 +86,7 @@ def _to_channels(image: NDArray[Any]) -> NDArray[Any]:
     return image[:, :, channels].transpose(2, 1, 0)[..., None]
 
 
-def _check_png(path: Path, data: bytes) -> None:
+def check_png(path: Path, data: bytes) -> None:
     """Test every chunk's checksum: the decoder lets some damage pass as pixels."""
     position, kind = len(_PNG_MAGIC), b""
     while kind != b"IEND":

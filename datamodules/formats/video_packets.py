@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,11 +50,51 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     cover = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & cover]
     if not streams or streams[0].codec_context is None:
-        container.close()
         found = f"{container.format.name} with {len(container.streams.audio)} sound tracks and no picture"
+        container.close()
         raise DataError(path, expected, found, _REMEDY)
-    streams[0].thread_type = "AUTO"
     return container, streams[0]
+
+
+class _Pending:
+    """Stamps of packets whose pictures have not come yet, in the order of presentation.
+
+    Where the stamps start anew, as in recordings that were joined, a new run of them begins.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int]] = []  # run and stamp
+        self._run = 0
+        self._latest: int | None = None
+
+    def add(self, packet: Packet, stamp: int) -> None:
+        if packet.dts is not None:
+            self._run += self._latest is not None and packet.dts < self._latest
+            self._latest = packet.dts
+        bisect.insort(self._waiting, (self._run, stamp))
+
+    def __contains__(self, stamp: int) -> bool:
+        return any(waiting[1] == stamp for waiting in self._waiting)
+
+    def first(self) -> int | None:
+        """Take out the earliest stamp."""
+        return self._waiting.pop(0)[1] if self._waiting else None
+
+    def until(self, stamp: int) -> list[int]:
+        """Take out a picture's stamp and those before it; return the latter."""
+        if not self._waiting:
+            return []
+        place = next((i for i, waiting in enumerate(self._waiting) if waiting[1] == stamp), None)
+        if place is None:
+            place = bisect.bisect_left(self._waiting, (self._waiting[0][0], stamp))
+            passed, self._waiting = self._waiting[:place], self._waiting[place:]
+        else:
+            passed, self._waiting = self._waiting[:place], self._waiting[place + 1 :]
+        return [waiting[1] for waiting in passed if waiting[1] != stamp]
+
+    def rest(self) -> list[int]:
+        """Return what is left."""
+        return [stamp for _, stamp in self._waiting]
 
 
 class PacketDecoder:
@@ -70,19 +110,21 @@ class PacketDecoder:
     Attributes:
         container: The open file.
         stream: Its video.
-        messages: What damage was met.
+        messages: Why reading ended early, if it did.
+        damaged: Whether anything was found that does not decode.
     """
 
     def __init__(self, path: Path, *, threads: bool = True) -> None:
         self.path = path
         self.container, self.stream = open_container(path)
-        if not threads:
-            self.stream.thread_type = "NONE"
+        self.stream.thread_type = "AUTO" if threads else "NONE"
+        self._threads = threads
         self.messages: list[str] = []
         self.damaged = False
         # AVI keeps frames in the order of decoding with no presentation stamps: the stamps are sorted anew
         self._sorts = self.container.format.name == "avi"
-        self._pending: list[int] = []
+        self._pending = _Pending()
+        self._given_up: set[int] = set()
 
     def close(self) -> None:
         """Close the file."""
@@ -92,16 +134,11 @@ class PacketDecoder:
         for packet in self._packets():
             stamp = packet.dts if self._sorts and packet.pts is None else packet.pts
             if stamp is not None and not packet.is_discard:
-                heapq.heappush(self._pending, stamp)
+                self._pending.add(packet, stamp)
             self.damaged |= packet.is_corrupt
             yield from self._decode(packet)
         yield from self._decode(None)
-        if self._pending and self.damaged:
-            yield from self._tail()
-
-    def unseen(self) -> list[int]:
-        """Return the stamps of packets that have come to nothing so far."""
-        return sorted(self._pending)
+        yield from self._tail()
 
     def _packets(self) -> Iterator[Packet]:
         import av
@@ -127,31 +164,38 @@ class PacketDecoder:
         except av.FFmpegError:
             self.damaged = True
             if packet is not None and (packet.pts is None or self._sorts):
-                yield Decoded(heapq.heappop(self._pending) if self._pending else None, None)
+                yield Decoded(self._pending.first() if self._sorts else None, None)
             return
         for picture in pictures:
             yield from self._settle(picture)
 
     def _settle(self, picture: VideoFrame) -> Iterator[Decoded]:
         """Give a picture its stamp, after the packets before it that came to nothing."""
-        if self._sorts:
-            yield Decoded(heapq.heappop(self._pending) if self._pending else picture.pts, picture)
-            return
         self.damaged |= picture.is_corrupt
-        while self._pending and picture.pts is not None and self._pending[0] <= picture.pts:
-            stamp = heapq.heappop(self._pending)
-            if stamp < picture.pts and self.damaged:
-                yield Decoded(stamp, None)
+        if self._sorts:
+            stamp = self._pending.first()
+            yield Decoded(picture.pts if stamp is None else stamp, picture)
+            return
+        if picture.pts in self._given_up and picture.pts not in self._pending:
+            return  # damage can bring a picture out after later ones: its row is there already
+        passed = [] if picture.pts is None else self._pending.until(picture.pts)
+        if self.damaged:
+            self._given_up.update(passed)
+            yield from (Decoded(stamp, None) for stamp in passed)
         yield Decoded(picture.pts, picture)
 
     def _tail(self) -> Iterator[Decoded]:
-        """Decode once more by one thread what several have lost: an error while they drain ends them all."""
-        unseen = set(self._pending)
-        if self.stream.thread_type == av_none():
-            yield from (Decoded(stamp, None) for stamp in sorted(unseen))
+        """Give what is left at the end, decoded once more by one thread: an error while several drain ends them all."""
+        unseen = self._pending.rest()
+        if not self._threads:
+            yield from (Decoded(stamp, None) for stamp in unseen if self.damaged)
             return
-        again = PacketDecoder(self.path, threads=False)
+        if not unseen:
+            return
+        again, wanted = PacketDecoder(self.path, threads=False), set(unseen)
+        again.damaged = self.damaged
         try:
-            yield from (decoded for decoded in again if decoded.stamp in unseen)
+            yield from (decoded for decoded in again if decoded.stamp in wanted)
         finally:
+            self.damaged |= again.damaged
             again.close()

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.cropping import PosePreprocessing, cut
+from datamodules.formats.errors import DataError
 from datamodules.heatmaps import HeatmapCodec
 from datamodules.keypoints import Box, Skeleton
 from pipeline.calibration import Calibration
 from pipeline.inference.devices import Precision, pick_autocast
-from pipeline.model_folder import LoadedModel
+from pipeline.model_folder import LoadedModel, ModelDescription
+from pipeline.model_reference import DESCRIPTION
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class PosePredictor:
 
     Raises:
         ValueError: If the model is not for pose, or the precision is none of the device's.
+        DataError: If model.json does not describe a pose model.
     """
 
     def __init__(self, model: LoadedModel, device: torch.device, settings: PoseSettings | None = None) -> None:
@@ -81,11 +84,7 @@ class PosePredictor:
             hint = "; masks come from `pipeline predict`" if description.task == "segmentation" else ""
             raise ValueError(f"{model.folder}: expected a pose model, found one for {description.task}{hint}")
         self.model, self.device, self.settings = model, device, settings or PoseSettings()
-        self.skeleton = Skeleton.from_dict(description.labels)
-        self.preprocessing = PosePreprocessing.from_dict(description.preprocessing)
-        self.codec = HeatmapCodec.from_dict(description.inference["codec"])
-        calibration = description.inference.get("calibration")
-        self.calibration = Calibration.from_dict(calibration) if calibration else None
+        self._read(description)
         chosen = self.settings.flip_test
         self.flip_test = bool(description.inference.get("flip_test", False)) if chosen is None else chosen
         self.autocast = pick_autocast(self.settings.precision, device, description.inference.get("precision"))
@@ -93,6 +92,23 @@ class PosePredictor:
         self.network = model.network.to(device).eval()
         # Half to a quarter of the time on a CPU, together with bf16.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stub
+
+    def _read(self, description: ModelDescription) -> None:
+        try:
+            self.skeleton = Skeleton.from_dict(description.labels)
+            self.preprocessing = PosePreprocessing.from_dict(description.preprocessing)
+            self.codec = HeatmapCodec.from_dict(description.inference["codec"])
+            calibration = description.inference.get("calibration")
+            self.calibration = Calibration.from_dict(calibration) if calibration else Calibration()
+        except (KeyError, TypeError, ValueError) as error:
+            found = f"{type(error).__name__}: {error}"
+            remedy = "use the version of this software named in its 'versions', or get the folder again"
+            expected = "joints, preprocessing, codec and calibration of a pose model"
+            raise DataError(self.model.folder / DESCRIPTION, expected, found, remedy) from error
+        if len(self.skeleton.names) != self.model.network.out_channels:
+            expected = f"{self.model.network.out_channels} joints, one per map of the network"
+            remedy = "get the model folder again"
+            raise DataError(self.model.folder / DESCRIPTION, expected, f"{len(self.skeleton.names)} names", remedy)
 
     @property
     def precision(self) -> str:
@@ -117,6 +133,22 @@ class PosePredictor:
         to_original = self.preprocessing.affine(box)
         return cut(image, to_original, self.preprocessing.input_size), to_original
 
+    def cell_to_input(self, size: tuple[int, int]) -> tuple[tuple[float, float], NDArray[np.float64]]:
+        """Return how far apart the cells of maps lie on the crop in pixels, and the map [2, 3] from cells to pixels.
+
+        Args:
+            size: Width and height of the maps.
+        """
+        # The codec alone knows where cells lie: it is asked for two of them, one on either side of the middle.
+        cells = [(size[0] // 2 - 1, size[1] // 2 - 1), (size[0] // 2, size[1] // 2)]
+        maps = torch.zeros(1, 2, size[1], size[0])
+        for joint, (x, y) in enumerate(cells):
+            maps[0, joint, y, x] = 1
+        near, far = self.codec.decode(maps, self.preprocessing.input_size).points[0].double().tolist()
+        stride = (far[0] - near[0], far[1] - near[1])
+        first = [near[axis] - stride[axis] * cells[0][axis] for axis in (0, 1)]
+        return stride, np.array([[stride[0], 0.0, first[0]], [0.0, stride[1], first[1]]])
+
     @torch.inference_mode()
     def predict(self, crops: Tensor, to_original: NDArray[np.float64] | Tensor) -> PosePrediction:
         """Find the joints of crops.
@@ -138,12 +170,7 @@ class PosePredictor:
         affine = torch.as_tensor(to_original, dtype=torch.float64)
         points = packed[..., :2].double() @ affine[:, :, :2].mT + affine[:, None, :, 2]
         score = packed[..., 2].contiguous()
-        confidence = score.clamp(0, 1) if self.calibration is None else self._calibrated(score)
-        return PosePrediction(points, score, confidence, heatmaps)
-
-    def _calibrated(self, score: Tensor) -> Tensor:
-        assert self.calibration is not None
-        return torch.as_tensor(np.asarray(self.calibration.apply(score.numpy())), dtype=torch.float32)
+        return PosePrediction(points, score, self.calibration.apply(score), heatmaps)
 
     def _heatmaps_in_memory(self, crops: Tensor) -> Tensor:
         """Return heatmaps [B, K, h, w]; where memory runs out, half of the batch is tried once, also from then on."""

@@ -51,10 +51,14 @@ def pck(
         ValueError: If the shapes do not agree.
     """
     distance, counts, lengths = _arrays(errors, weight, norm)
-    counts &= _usable(lengths)[:, None]
-    bound = threshold * lengths * (1 + _ROUNDING)
-    with np.errstate(invalid="ignore"):
-        return _mean((distance <= bound[:, None]).astype(np.float64), counts)
+    counts &= (np.isfinite(lengths) & (lengths > 0))[:, None]
+    return _mean(correct_points(distance, lengths, threshold).astype(np.float64), counts)
+
+
+def correct_points(errors: NDArray[np.floating], norm: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
+    """Tell which errors [N, K] are at most a threshold times the subject's norm [N]; NaN is no such error."""
+    bound = threshold * np.asarray(norm, np.float64) * (1 + _ROUNDING)
+    return np.asarray(np.less_equal(errors, bound[:, None]))
 
 
 def auc(
@@ -114,10 +118,6 @@ def _array(values: NDArray[np.generic] | Tensor) -> Array:
     # NumPy knows neither the memory of a device nor bfloat16.
     plain = values if isinstance(values, np.ndarray) else values.detach().cpu().double().numpy()
     return np.asarray(plain, np.float64)
-
-
-def _usable(norm: Array) -> NDArray[np.bool_]:
-    return np.isfinite(norm) & (norm > 0)
 
 
 def _mean(values: Array, counts: NDArray[np.bool_]) -> PerJoint:

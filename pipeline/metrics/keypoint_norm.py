@@ -63,9 +63,9 @@ def choose_norm(
 ) -> tuple[KeypointNorm, str]:
     """Choose the norm of a data set, and say in words what it is and why.
 
-    The torso reaches from the left shoulder to the right hip, as in FLIC (Sapp and Taskar, CVPR 2013, section 4),
-    unless two joints are named. "auto" takes the head where every subject has its size, else the torso where
-    such joints exist, else the box.
+    The torso reaches from the left shoulder to the right hip, as is usual for FLIC and LSP (Sapp and Taskar, CVPR
+    2013, section 4), unless two joints are named. "auto" takes the head where every subject has its size, else the
+    torso where such joints exist, else the box.
 
     Args:
         kind: What is asked for.
@@ -89,7 +89,7 @@ def choose_norm(
         annotated = bool(samples) and all(sample.box is not None for sample in samples)
         norm = KeypointNorm("box", annotated=annotated)
         words = f"the larger side of the box {'that is annotated' if annotated else 'around the labelled joints'}"
-    return norm, f"{words}{_why(kind, norm)}{_shares(norm, samples)}"
+    return norm, f"{words}{_why(kind, joints, norm)}{_shares(norm, samples)}"
 
 
 def labelled_box(sample: PoseSample) -> Box | None:
@@ -134,13 +134,13 @@ def _torso(
     return torso if labelled or demanded else None
 
 
-def _why(kind: str, norm: KeypointNorm) -> str:
-    if kind != "auto":
+def _why(kind: str, joints: tuple[str, str] | None, norm: KeypointNorm) -> str:
+    if kind != "auto" or joints is not None:
         return ", as asked for"
     reasons = {
         "head": "every subject has a head box",
         "torso": "the joints are labelled and there is no head box for every subject",
-        "box": "there is no head box for every subject and no left shoulder with a right hip",
+        "box": "there is no head box for every subject and nobody's left shoulder and right hip are labelled",
     }
     return f", as {reasons[norm.kind]}"
 

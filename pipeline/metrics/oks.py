@@ -83,7 +83,7 @@ def oks_sigmas(skeleton: Skeleton) -> tuple[NDArray[np.float64], str]:
 
 
 def oks_ap(poses: Sequence[OksPose], sigmas: NDArray[np.floating]) -> OksScores | None:
-    """Score poses by pycocotools; None where no pose has a labelled joint.
+    """Score poses by pycocotools; those without a labelled joint do not count, and None stands for no pose at all.
 
     Each pose is scored as an image of its own, as it was predicted for one given subject: a pose cannot be taken for
     the neighbour's in the same picture.
@@ -92,7 +92,9 @@ def oks_ap(poses: Sequence[OksPose], sigmas: NDArray[np.floating]) -> OksScores 
         poses: One prediction per annotated subject.
         sigmas: Deviation per joint [K], as a share of the root of the area.
     """
-    if not any((pose.visibility != UNLABELLED).any() for pose in poses):
+    # A prediction for a subject without joints would count as one too many.
+    poses = [pose for pose in poses if (pose.visibility != UNLABELLED).any()]
+    if not poses:
         return None
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -110,7 +112,7 @@ def oks_ap(poses: Sequence[OksPose], sigmas: NDArray[np.floating]) -> OksScores 
     logger.debug("pycocotools: %s", printed.getvalue().strip())
     # The order of pycocotools' keypoint statistics: AP, AP50, AP75, AP medium, AP large, AR, ...
     ap, ap50, ap75, ar = (float(evaluation.stats[index]) for index in (0, 1, 2, 5))
-    return OksScores(ap, ap50, ap75, ar, sum(bool((pose.visibility != UNLABELLED).any()) for pose in poses))
+    return OksScores(ap, ap50, ap75, ar, len(poses))
 
 
 def _dataset(poses: Sequence[OksPose]) -> dict[str, Any]:
@@ -147,7 +149,5 @@ def _results(poses: Sequence[OksPose]) -> list[dict[str, Any]]:
 
 
 def _box(points: NDArray[np.floating]) -> list[float]:
-    if len(points) == 0:
-        return [0.0, 0.0, 0.0, 0.0]
     low, high = points.min(axis=0), points.max(axis=0)
     return [float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])]

@@ -14,21 +14,18 @@ def format_table(summary: PoseSummary) -> str:
     Shares are given in percent, errors in pixels of the original image.
     """
     columns = [key for key in summary.rows[0] if key != "points"]
+    # With the norm of the head a figure has two names: one column is enough.
+    columns = [
+        key for key in columns if key.replace("pck@", "pckh@") == key or key.replace("pck@", "pckh@") not in columns
+    ]
     lines = [["joint", "points", *(_head(key) for key in columns)]]
     for name, row in zip(summary.names, summary.rows, strict=True):
-        lines.append([name, str(int(row["points"] or 0)), *(_cell(key, row[key]) for key in columns)])
+        lines.append([name, f"{row['points']:.0f}", *(_cell(key, row[key]) for key in columns)])
     overall = summary.overall
     lines.append(["all points", str(summary.counts["points"]), *(_cell(key, overall[key]) for key in columns)])
-    joint_means = [
-        overall.get(f"pck_joint_mean@{key.partition('@')[2]}") if key.startswith("pck@") else None for key in columns
-    ]
-    lines.append(
-        [
-            "mean of joints",
-            "",
-            *(_cell(key, value) if value is not None else "" for key, value in zip(columns, joint_means, strict=True)),
-        ]
-    )
+    means = [overall.get(f"pck_joint_mean@{key.partition('@')[2]}") for key in columns]
+    cells = [_cell(key, mean) if "@" in key else "" for key, mean in zip(columns, means, strict=True)]
+    lines.append(["mean of joints", "", *cells])
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     text = ["  ".join(_fill(line, widths)).rstrip() for line in lines]
     similarity = [f"{_head(key)} {_cell(key, value)}" for key, value in overall.items() if key.startswith("oks")]

@@ -1,6 +1,7 @@
 """Keypoints: heatmaps with a loss on every stack, validated in pixels of the original images."""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, cast
@@ -16,6 +17,7 @@ from datamodules.keypoints import UNLABELLED
 from datamodules.pose import PoseBatch, PoseData
 from networks.base import Network
 from pipeline.finished import Finished
+from pipeline.metrics.keypoint_errors import pck, root_mean_square
 from pipeline.metrics.keypoint_norm import choose_norm
 from pipeline.pose_losses import HeatmapLoss, all_flat
 from pipeline.tasks.base import Task
@@ -128,12 +130,14 @@ class PoseTask(Task):
         maps = self(batch.image).float()
         decoded = self.codec.decode(maps, self.data.input_size)
         to_original = batch.to_original.to(decoded.points)
-        apart = torch.einsum("bij,bkj->bki", to_original[:, :, :2], decoded.points - batch.keypoints)
-        distances = apart.norm(dim=2).masked_fill(batch.visibility == UNLABELLED, torch.nan).cpu().tolist()
+        apart = (decoded.points - batch.keypoints)[:, :, None]
+        # Not a product of matrices, which autocast would round to eight bits.
+        distances = (to_original[:, None, :, :2] * apart).sum(-1).norm(dim=2)
+        known = distances.masked_fill(batch.visibility == UNLABELLED, torch.nan).cpu().tolist()
         in_view = self.targets(batch, (maps.shape[3], maps.shape[2])).in_view
         if in_view.any():
             self.flat.append(bool(all_flat(maps, in_view)))
-        for case_id, found in zip(batch.case_id, distances, strict=True):
+        for case_id, found in zip(batch.case_id, known, strict=True):
             self.errors[case_id] = found, self.keypoint_norm.length_px(self.data.samples[case_id])
 
     def on_validation_epoch_end(self) -> None:
@@ -162,19 +166,19 @@ class PoseTask(Task):
 
     def _scores(self, cases: dict[str, tuple[list[float], float | None]]) -> dict[str, float]:
         """Return scores that are 0 where nothing could be scored, as a monitor must be a number."""
-        errors = torch.tensor([found for found, _ in cases.values()])
-        norms = torch.tensor([length or torch.nan for _, length in cases.values()])
-        labelled = errors.isfinite()
-        counted = labelled & norms.isfinite()[:, None]
-        hits = (errors <= _PCK_THRESHOLD * norms[:, None]) & counted
-        by_joint = {
-            f"pck_{name}": float(hits[:, joint].sum() / counted[:, joint].sum())
-            for joint, name in enumerate(self.data.skeleton.names)
-            if counted[:, joint].any()
+        if not cases:
+            return {"pck": 0.0, "rmse_px": 0.0}
+        errors = torch.tensor([found for found, _ in cases.values()], dtype=torch.float64)
+        norms = torch.tensor([length or torch.nan for _, length in cases.values()], dtype=torch.float64)
+        weight = errors.isfinite().double()
+        errors = errors.nan_to_num()
+        counted = weight * norms.isfinite()[:, None]
+        shares = pck(errors, counted, norms.nan_to_num(), _PCK_THRESHOLD)
+        joints = zip(self.data.skeleton.names, shares.joints, strict=True)
+        overall = {"pck": shares.overall, "rmse_px": root_mean_square(errors, weight).overall}
+        return {f"pck_{name}": float(share) for name, share in joints if math.isfinite(share)} | {
+            name: value if math.isfinite(value) else 0.0 for name, value in overall.items()
         }
-        rmse = float(errors[labelled].square().mean().sqrt()) if labelled.any() else 0.0
-        pck = sum(by_joint.values()) / len(by_joint) if by_joint else 0.0
-        return by_joint | {"pck": pck, "rmse_px": rmse}
 
 
 def all_of(output: Tensor | list[Tensor]) -> list[Tensor]:
@@ -188,4 +192,3 @@ def all_of(output: Tensor | list[Tensor]) -> list[Tensor]:
 def answer_of(output: Tensor | list[Tensor]) -> Tensor:
     """Return the maps that joints are read from, [B, K, h, w]."""
     return all_of(output)[-1]
-

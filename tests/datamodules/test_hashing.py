@@ -4,7 +4,7 @@ import pytest
 
 from datamodules.cases import Case
 from datamodules.formats.errors import DataError
-from datamodules.hashing import cache_key, digest_of, hash_case, hash_cases, seed_of
+from datamodules.hashing import cache_key, digest_of, hash_case, hash_cases, hash_file, seed_of
 
 
 def make_case(folder: Path, name: str, content: bytes, label: bytes = b"label", suffix=".nii") -> Case:
@@ -46,3 +46,10 @@ def test_keys_digests_and_seeds():
     assert seed_of("00000000000000ff" + "0" * 48) == 255
     with pytest.raises(ValueError, match="JSON"):
         cache_key("x", {"a": float("nan")})
+
+
+def test_a_file_is_hashed_by_its_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert hash_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(DataError, match="a readable file"):
+        hash_file(tmp_path / "absent")

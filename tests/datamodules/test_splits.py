@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -59,3 +60,15 @@ def test_a_fold_that_does_not_exist_is_refused(fold, folds):
 def test_more_folds_than_groups_are_refused():
     with pytest.raises(DataError, match=r"1 group\(s\).*lower data.split.folds"):
         split_cases(make_cases({"p": 5}), fold=0, folds=2, seed=0)
+
+
+class Frame(NamedTuple):
+    id: str
+    group: str
+
+
+def test_whatever_has_a_name_and_a_group_is_split():
+    frames = [Frame(f"{video}/{number}", video) for video in "abcd" for number in range(3)]
+    split = split_cases(frames, fold=1, folds=4, seed=0)
+    assert len({name[0] for name in split.validation}) == 1
+    assert len(split.validation) == 3

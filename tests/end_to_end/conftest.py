@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from datamodules.figures import make_figures
 from datamodules.phantom import make_phantom
 from pipeline.cli import main
 
@@ -27,6 +28,12 @@ def slices(tmp_path_factory):
         cv2.imwrite(str(root / "images" / f"slice_{number}.png"), image)
         cv2.imwrite(str(root / "masks" / f"slice_{number}.png"), mask)
     return root
+
+
+@pytest.fixture(scope="session")
+def figures(tmp_path_factory):
+    """Twelve rendered figures in the layout of COCO, and their video."""
+    return make_figures(tmp_path_factory.mktemp("data") / "figures", images=12, workers=0)
 
 
 @pytest.fixture

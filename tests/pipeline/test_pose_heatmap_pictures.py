@@ -26,9 +26,9 @@ def test_a_peak_is_drawn_in_the_colour_of_its_joint():
     drawn = subject()
     shown = coloured(drawn.image, drawn.stacks[0], COLOURS)
     # Cell 4 of 16 covers pixels 16 to 19 of 64; its middle half reaches almost the full value.
-    assert shown[17, 17, 0] > 0.7
+    assert shown[17, 17, 0] > 0.6
     assert shown[17, 17, 1] < 0.2
-    assert shown[49, 49, 1] > shown[49, 49, 0] + 0.3
+    assert shown[49, 49, 1] > shown[49, 49, 0] + 0.2
     assert np.ptp(shown[32, 32]) == 0  # where there is no heatmap the image is grey
 
 

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from datamodules.keypoints import Skeleton
+from pipeline.calibration_report import reliability_bins
 from pipeline.pose_plots import (
     THRESHOLDS,
     joint_errors_png,
     pck_curves_png,
-    reliability,
     reliability_png,
     shares_within,
 )
@@ -52,17 +52,16 @@ def test_nothing_to_score_is_drawn_as_empty_axes(tmp_path):
     assert (tmp_path / "errors.png").stat().st_size > 1000
 
 
-def test_reliability_is_the_share_of_correct_joints_in_each_tenth():
-    confidence = np.array([0.02, 0.06, 0.95, 0.97, 1.0])
-    mean, share, count = reliability(confidence, np.array([False, True, True, True, False]))
-    assert mean == pytest.approx([0.04, 2.92 / 3])
-    assert share == pytest.approx([0.5, 2 / 3])
-    assert count.tolist() == [2, 3]
-
-
 def test_reliability_is_drawn_before_and_after(tmp_path):
     rng = np.random.default_rng(0)
     raw = rng.random(300)
-    in_view = rng.random(300) > 0.3
-    reliability_png({"before": raw, "after": raw**2}, rng.random(300) < raw, in_view, tmp_path / "reliability.png")
+    right, in_view = rng.random(300) < raw**2, rng.random(300) > 0.3
+    curves = {"before": reliability_bins(raw, right), "after": reliability_bins(raw**2, right)}
+    reliability_png(curves, raw**2, in_view, tmp_path / "reliability.png")
     opened(tmp_path / "reliability.png")
+
+
+def test_reliability_without_a_single_joint_is_drawn(tmp_path):
+    nothing = np.empty(0)
+    reliability_png({"before": [], "after": []}, nothing, nothing.astype(bool), tmp_path / "reliability.png")
+    assert (tmp_path / "reliability.png").stat().st_size > 1000

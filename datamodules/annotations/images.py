@@ -1,0 +1,119 @@
+"""Where the images are that annotations speak of."""
+
+from __future__ import annotations
+
+import posixpath
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from datamodules.annotations.subjects import FolderRank
+from datamodules.formats.errors import DataError
+
+_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+_LISTED = 5
+_PROBE = 100  # images; a folder without the first so many is not searched for the others
+
+
+def plain_path(written: str) -> str:
+    """Return a path as it is written, by whichever system, with forward slashes and without `./`."""
+    return posixpath.normpath(written.strip().replace("\\", "/"))
+
+
+def find_images(
+    names: Sequence[str], ranks: Sequence[FolderRank], source: Path
+) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Find the folder that holds all images.
+
+    Paths of another computer are shortened from the left, all by as many folders, until they fit.
+
+    Args:
+        names: Paths as `plain_path` returns them.
+        ranks: Folders to look in, in order.
+        source: The annotation file, for messages.
+
+    Returns:
+        The file of each name, and in a sentence where they lie.
+
+    Raises:
+        DataError: If images are missing, several folders of equal right hold all of them, or two names are one file.
+    """
+    best, best_found = ranks[0].folders[0], -1
+    for drop in range(max(len(PurePosixPath(name).parts) for name in names)):
+        for rank in ranks:
+            complete: dict[Path, dict[str, Path]] = {}
+            for folder in rank.folders:
+                found = _in_folder(names, folder, drop)
+                if len(found) == len(names):
+                    complete[folder] = found
+                elif drop == 0 and len(found) > best_found:
+                    best, best_found = folder, len(found)
+            if complete:
+                folder = _only(complete, source)
+                return complete[folder], (_told(folder, drop, source),)
+        if best_found > 0:
+            break
+    raise _missing(names, best, ranks, source)
+
+
+def _in_folder(names: Sequence[str], folder: Path, drop: int) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Path] = {}
+    for number, name in enumerate(names):
+        if number == _PROBE and not found:
+            return {}
+        parts = PurePosixPath(name).parts
+        path = _existing(folder, str(PurePosixPath(*parts[min(drop, len(parts) - 1) :])))
+        if path is not None:
+            found[name] = path
+    return found
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    """Return the path of a file that is there, be its accents stored as one sign or as two."""
+    names = (name,) if name.isascii() else (name, *(unicodedata.normalize(form, name) for form in _FORMS))
+    try:
+        return next((folder / form for form in names if (folder / form).is_file()), None)
+    except OSError:  # a name too long for the file system cannot be there
+        return None
+
+
+def _only(complete: Mapping[Path, Mapping[str, Path]], source: Path) -> Path:
+    folders = list(complete)
+    if len(folders) > 1:
+        raise DataError(
+            source,
+            expected="the images in one folder",
+            found=f"all of them in each of {', '.join(folder.name for folder in folders)}",
+            remedy="rename the folder that counts to images/",
+        )
+    files: dict[Path, str] = {}
+    for name, path in complete[folders[0]].items():
+        if path in files:
+            raise DataError(
+                source,
+                expected="an image of its own for every path",
+                found=f"{files[path]} and {name}, of which only {path} is there",
+                remedy="lay the images out in the folders that the annotations name",
+            )
+        files[path] = name
+    return folders[0]
+
+
+def _told(folder: Path, drop: int, source: Path) -> str:
+    cut = f"; the first {drop} folder(s) of the paths in {source.name} are not there and left out" if drop else ""
+    return f"images: in {folder}{cut}"
+
+
+def _missing(names: Sequence[str], best: Path, ranks: Sequence[FolderRank], source: Path) -> DataError:
+    there = _in_folder(names, best, 0)
+    missing = sorted(set(names) - set(there))
+    looked = [str(folder) for rank in ranks for folder in rank.folders if folder.is_dir()]
+    return DataError(
+        source,
+        expected=f"its {len(names)} images in one of {', '.join(looked[:_LISTED])}",
+        found=f"{len(missing)} missing in {best}: {', '.join(missing[:_LISTED])}",
+        remedy="add the images to images/ beside the annotations, or take their annotations out",
+    )

@@ -1,0 +1,155 @@
+"""Subjects of a file to samples: images found, ids given, groups set."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from datamodules.annotations.images import find_images
+from datamodules.annotations.subjects import Annotations, Subject
+from datamodules.formats.errors import DataError
+from datamodules.keypoints import UNLABELLED, PoseSample
+
+log = logging.getLogger(__name__)
+
+# A joint this share of the image's longer side beyond its border is more likely a slip than one out of view.
+_FAR = 0.25
+# Bytes of an id: what is written under it bears a suffix and must stay below the 255 of most file systems.
+_LONGEST = 160
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+
+
+def make_samples(annotations: Annotations, group_pattern: str | None) -> tuple[tuple[PoseSample, ...], tuple[str, ...]]:
+    """Give every subject its image, id and group, in the order of the images' paths.
+
+    Returns:
+        The samples, and where images and groups come from, each in a sentence.
+
+    Raises:
+        DataError: If images are missing, or the pattern finds no group in a name.
+    """
+    if not annotations.subjects:
+        raise DataError(
+            annotations.source,
+            expected="at least one subject with a labelled joint",
+            found="none",
+            remedy="label some, or name another file as data.root",
+        )
+    subjects = sorted(annotations.subjects, key=lambda subject: subject.image)
+    images = list(dict.fromkeys(subject.image for subject in subjects))
+    files, images_from = find_images(images, annotations.ranks, annotations.source)
+    _warn_of_far_joints(annotations.source, subjects)
+    ids = _ids(subjects)
+    groups, groups_from = _groups(subjects, ids, files, group_pattern)
+    samples = tuple(
+        PoseSample(
+            id=id_,
+            group=group,
+            image=files[subject.image],
+            keypoints=subject.points,
+            visibility=subject.visibility,
+            box=subject.box,
+            head_size_px=subject.head_size_px,
+            area_px=subject.area_px,
+        )
+        for subject, id_, group in zip(subjects, ids, groups, strict=True)
+    )
+    return samples, (*images_from, groups_from)
+
+
+def _ids(subjects: Sequence[Subject]) -> list[str]:
+    """Name subjects by their images; further ones of an image, and names that are taken, get a number."""
+    taken: set[str] = set()
+    of_image = {}
+    for image in dict.fromkeys(subject.image for subject in subjects):
+        of_image[image] = _free(_safe(image), taken)
+    seen: set[str] = set()
+    ids = []
+    for subject in subjects:
+        base = of_image[subject.image]
+        ids.append(base if subject.image not in seen else _free(base, taken))
+        seen.add(subject.image)
+    return ids
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Claim a name that differs from all taken ones by more than case, as some file systems know no case."""
+    number, free = 1, name
+    while free.casefold() in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(free.casefold())
+    return free
+
+
+def _safe(image: str) -> str:
+    """Return an image's path without its suffix as one name that every file system takes."""
+    path = PurePosixPath(image)
+    parts = [part for part in path.with_suffix("").parts if part not in ("..", "/")]
+    if len(parts) > 1 and parts[0] in ("images", "labeled-data"):
+        parts = parts[1:]
+    name = unicodedata.normalize("NFC", _UNSAFE.sub("_", "_".join(parts)).strip(" .")) or "image"
+    encoded = name.encode()
+    if len(encoded) <= _LONGEST:
+        return name
+    return encoded[: _LONGEST - 9].decode(errors="ignore") + "~" + hashlib.sha256(encoded).hexdigest()[:8]
+
+
+def _groups(
+    subjects: Sequence[Subject], ids: Sequence[str], files: dict[str, Path], pattern: str | None
+) -> tuple[list[str], str]:
+    if pattern is not None:
+        found = [_searched(pattern, (id_, subject.image), files) for subject, id_ in zip(subjects, ids, strict=True)]
+        return found, f"groups: {_counted(found)} by data.split.group_pattern"
+    videos = [subject.video for subject in subjects]
+    if None not in videos and len(set(videos)) > 1:
+        return [str(video) for video in videos], f"groups: {_counted(videos)}, one for each video"
+    return [subject.image for subject in subjects], (
+        f"groups: {len(files)}, one for each image, as no two videos are told apart; data.split.group_pattern sets them"
+    )
+
+
+def _counted(groups: Iterable[str | None]) -> int:
+    return len(set(groups))
+
+
+def _searched(pattern: str, names: tuple[str, str], files: dict[str, Path]) -> str:
+    """Return the pattern's first group in a subject's id, else in its image's path."""
+    try:
+        matches = (re.search(pattern, name) for name in names)
+        group = next((match.group(1) for match in matches if match and match.group(1)), None)
+    except (re.error, IndexError) as error:
+        raise DataError(
+            Path("data.split.group_pattern"),
+            expected="a regular expression with one group",
+            found=f"{pattern!r}: {error}",
+            remedy=r"mend it, for example '(.+)_img\d+'",
+        ) from error
+    if not group:
+        raise DataError(
+            files[names[1]],
+            expected=f"a name that data.split.group_pattern {pattern!r} finds a group in",
+            found=names[0],
+            remedy="widen the pattern, so that every image has its group",
+        )
+    return str(group)
+
+
+def _warn_of_far_joints(source: Path, subjects: Sequence[Subject]) -> None:
+    """Count joints far out of their image, where its size is told."""
+    far = []
+    for subject in subjects:
+        if subject.size is None:
+            continue
+        points = subject.points[subject.visibility != UNLABELLED]
+        beyond = np.maximum(-points, points - (np.asarray(subject.size) - 1)).max(axis=1)
+        far += [subject.place] * int((beyond > _FAR * max(subject.size)).sum())
+    if far:
+        listed = ", ".join(dict.fromkeys(far[:5]))
+        log.warning("%s: %d joints lie far outside of their images, first in %s", source, len(far), listed)

@@ -1,0 +1,112 @@
+"""The files that a video leaves in the output folder, all made from the rows on disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.formats.frames import open_frames
+from datamodules.keypoints import Skeleton
+from pipeline.inference.pose_finishing import RowSource, Smoothing, finished_chunks
+from pipeline.inference.pose_tables import PoseTableWriter, read_chunks
+
+STEM = "pose"  # of the files in a video's folder
+SCORER = "pipeline_pose"  # what DeepLabCut's tables call the one who labelled
+
+
+@dataclass(frozen=True)
+class PoseOutputs:
+    """The names of a video's files, relative to the output folder.
+
+    Args:
+        video: The video's id, the folder of its files.
+        overlay: Whether a video with the joints drawn in is wanted.
+        heatmaps: Whether the heatmaps of each frame are.
+    """
+
+    video: str
+    overlay: bool = False
+    heatmaps: bool = False
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return the names of what is wanted."""
+        names = [f"{STEM}.parquet", f"{STEM}.csv", f"{STEM}_deeplabcut.h5", f"{STEM}_deeplabcut.csv"]
+        names += [f"{STEM}_coco.json", *[self.overlay_name] * self.overlay, *[self.heatmaps_name] * self.heatmaps]
+        return tuple(f"{self.video}/{name}" for name in names)
+
+    @property
+    def overlay_name(self) -> str:
+        """Return the overlay's name within the video's folder."""
+        return f"{STEM}_overlay.mp4"
+
+    @property
+    def heatmaps_name(self) -> str:
+        """Return the name of the heatmaps' file within the video's folder."""
+        return f"{STEM}_heatmaps.h5"
+
+
+def write_tables(folder: Path, rows: RowSource, smoothing: Smoothing, skeleton: Skeleton) -> Counter[str]:
+    """Write the tables of a video, in all their formats.
+
+    Args:
+        folder: Of the video; it exists.
+        rows: What the network said.
+        smoothing: What is done to the joints.
+        skeleton: The joints.
+
+    Returns:
+        How many joints of all frames have which status.
+    """
+    from pipeline.inference.pose_coco import write_coco_results
+    from pipeline.inference.pose_dlc import write_deeplabcut
+
+    counts: Counter[str] = Counter()
+    with PoseTableWriter(folder, STEM, skeleton) as table:
+        for chunk in finished_chunks(rows, smoothing):
+            counts.update(chunk.status.ravel().tolist())
+            for frame, time_s, points, confidence, status in zip(
+                chunk.frames, chunk.time_s, chunk.points, chunk.confidence, chunk.status, strict=True
+            ):
+                table.write(int(frame), float(time_s), points, confidence, status.tolist())
+    write_deeplabcut(table.parquet, folder, STEM, skeleton, SCORER)
+    write_coco_results(table.parquet, folder, STEM, skeleton)
+    return counts
+
+
+def write_overlay(path: Path, source: Path, table: Path, skeleton: Skeleton, progress: Callable[[int], object]) -> None:
+    """Write a video with the joints of its table drawn in: it is decoded once more, in step with the table's rows.
+
+    Args:
+        path: The video to write.
+        source: The video to read.
+        table: In Parquet.
+        skeleton: The joints.
+        progress: Is told how many frames are new.
+    """
+    from pipeline.inference.pose_overlay_video import OverlayWriter
+
+    with open_frames(source) as frames, OverlayWriter(path, frames.info, skeleton) as video:
+        for frame, (number, points, confidence) in zip(frames, _poses(table, skeleton), strict=True):
+            if frame.index != number:
+                raise RuntimeError(f"{source}: frame {frame.index} meets row {number} of {table}")
+            video.write(frame, points, confidence)
+            progress(1)
+
+
+def _poses(table: Path, skeleton: Skeleton) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    for chunk in read_chunks(table, skeleton):
+        yield from zip(chunk.frames.tolist(), chunk.points, chunk.confidence, strict=True)
+
+
+def status_words(counts: Counter[str], joints: int) -> list[str]:
+    """Return one sentence on how many joints have which status, if any is not ok."""
+    total: Any = sum(counts.values())
+    parts = [f"{count} {name}" for name, count in counts.most_common()]
+    return [f"joints of {total // joints} frames: {', '.join(parts)}"] if set(counts) - {"ok"} else []

@@ -1,0 +1,72 @@
+"""A video with its poses drawn in, made from the array that goes into the table."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.formats.frames import Frame, VideoInfo
+from datamodules.formats.video_writer import VideoWriter
+from datamodules.keypoints import Skeleton
+from pipeline.inference.pose_overlay import draw_pose, empty_picture
+
+
+class OverlayWriter:
+    """Write frames with their poses at the times of the source.
+
+    A frame that cannot be read is a dark one that says so. A frame of another size than the first is cut or filled
+    up at its right and lower side, so that coordinates stay as they are.
+
+    Args:
+        path: The video, .mp4; its folder exists.
+        info: Of the source.
+        skeleton: The joints.
+        trail: How many earlier positions of each joint are shown.
+    """
+
+    def __init__(self, path: Path, info: VideoInfo, skeleton: Skeleton, trail: int = 10) -> None:
+        if trail < 0:
+            raise ValueError(f"trail: expected 0 or more positions, found {trail}")
+        self._writer = VideoWriter(path, info.width, info.height, info.average_fps)
+        self._size = (info.width, info.height)
+        self._skeleton = skeleton
+        self._trail: deque[NDArray[np.float64]] = deque(maxlen=trail)
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Return the columns and rows that are added, as codecs take even sizes alone."""
+        return self._writer.padding
+
+    def write(self, frame: Frame, points: NDArray[np.floating], confidence: NDArray[np.floating]) -> None:
+        """Append a frame with its pose: points [K, 2] in pixels and confidence [K], as they go into the table."""
+        width, height = self._size
+        if frame.image is None:
+            self._trail.clear()
+            self._writer.write(empty_picture(width, height, f"frame {frame.index} unreadable"), frame.time_s)
+            return
+        drawn = draw_pose(frame.image, points, confidence, self._skeleton, list(self._trail))
+        self._trail.append(np.array(points, np.float64))
+        self._writer.write(_fitted(drawn, width, height), frame.time_s)
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, traceback)
+
+
+def _fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    if image.shape[:2] == (height, width):
+        return image
+    fitted = np.zeros((height, width, 3), np.uint8)
+    part = image[:height, :width]
+    fitted[: part.shape[0], : part.shape[1]] = part
+    return fitted

@@ -1,0 +1,55 @@
+"""One progress line for each video: frames, frames per second, and the time left."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import Self
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+_LAYOUT = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt} frames, {rate_fmt}, {elapsed} gone, {remaining} left"
+
+
+class FrameProgress:
+    """Show how far a video is.
+
+    Args:
+        videos: Their number.
+    """
+
+    def __init__(self, videos: int) -> None:
+        self._videos, self._number, self._name = videos, 0, ""
+        self._bar: tqdm[None] | None = None
+        self._redirect = ExitStack()
+
+    def begin(self, name: str, frames: int | None) -> None:
+        """Open the line of the next piece of work.
+
+        Args:
+            name: What it is.
+            frames: How many there are, None where nobody knows.
+        """
+        self._close()
+        # A terminal redraws its line; a file or a scheduler's log gets a new line each time, so fewer of them.
+        seconds = 0.2 if sys.stderr.isatty() else 15.0
+        self._bar = tqdm(total=frames, desc=name, bar_format=_LAYOUT, unit=" frames", mininterval=seconds)
+
+    def update(self, frames: int) -> None:
+        """Count further frames."""
+        if self._bar is not None:
+            self._bar.update(frames)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Self:
+        self._redirect.enter_context(logging_redirect_tqdm())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._redirect.close()
