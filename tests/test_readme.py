@@ -4,17 +4,23 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas
 import pytest
 
+from datamodules.figures import make_figures
 from datamodules.phantom import make_phantom
 from pipeline.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BUDGET = [
-    *("--trainer.max_epochs", "1", "--data.steps_per_epoch", "2", "--data.workers", "0"),
+BUDGET = ["--trainer.max_epochs", "1", "--data.steps_per_epoch", "2", "--data.workers", "0"]
+UNET = [
     *("--data.patch_size", "[16,16,16]", "--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]"),
     *("--model.network.unit", "plain", "--model.network.units_per_level", "1"),
+]
+HOURGLASS = [
+    *("--data.input_size", "[64,64]", "--data.batch_size", "2"),
+    *("--model.network.stacks", "1", "--model.network.features", "8", "--model.network.depth", "2"),
 ]
 
 
@@ -29,23 +35,38 @@ def data(tmp_path_factory):
     return make_phantom(tmp_path_factory.mktemp("docs") / "DATA", cases=5, shape=(32, 24, 24), workers=0)
 
 
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    return make_figures(tmp_path_factory.mktemp("docs") / "KEYPOINTS", images=12, frames=12, workers=0)
+
+
+def budget(arguments):
+    """What makes a training quick."""
+    if any("hourglass" in word for word in arguments):
+        return [*BUDGET, *HOURGLASS]
+    # Multiples of the encoder's whole step.
+    wide = ["--data.patch_size", "[64,32,32]"] if "--model.network.encoder" in arguments else []
+    return [*BUDGET, *UNET, *wide]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_way_from_data_to_scores_runs_as_written(page, data, tmp_path, monkeypatch):
+def test_the_way_from_data_to_results_runs_as_written(page, data, figures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     places = {
         "DATA": data,
+        "KEYPOINTS": figures,
         "FOLDER": data / "imagesTr",
+        "FRAMES": figures / "images",
         "LABELS": data / "labelsTr",
         "DATA/labelsTr": data / "labelsTr",
+        "VIDEO": figures / "video.mp4",
     }
     written = commands(page, "pipeline")
     verbs = {verb for verb, *_ in written}
     for words in written:
         verb, *arguments = [str(places.get(word, word)) for word in words]
-        extra = [*BUDGET, "--data.cache_dir", str(tmp_path / "cache")] if verb == "train" else []
-        if "--model.network.encoder" in arguments:
-            extra += ["--data.patch_size", "[64,32,32]"]  # multiples of the encoder's whole step
+        extra = [*budget(arguments), "--data.cache_dir", str(tmp_path / "cache")] if verb == "train" else []
         if "--print_config" in arguments:
             with pytest.raises(SystemExit) as stop:
                 main([verb, *arguments])
@@ -57,11 +78,20 @@ def test_the_way_from_data_to_scores_runs_as_written(page, data, tmp_path, monke
         assert len(list((tmp_path / "masks" / "overlays").glob("*.png"))) == 5
     if "evaluate" in verbs:
         assert (tmp_path / "scores" / "summary.json").exists()
+    if "pose" in verbs:
+        assert len(pandas.read_csv(tmp_path / "joints" / "video" / "pose.csv")) == 12 * 14
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/segmentation.md"])
-def test_these_pages_end_with_masks_and_scores(page):
-    assert [verb for verb, *_ in commands(ROOT / page, "pipeline")][-2:] == ["predict", "evaluate"]
+@pytest.mark.parametrize(
+    ("page", "verbs"),
+    [
+        ("README.md", ["predict", "evaluate", "train", "pose"]),
+        ("docs/segmentation.md", ["predict", "evaluate"]),
+        ("docs/pose.md", ["train", "pose", "pose", "pose"]),
+    ],
+)
+def test_these_pages_end_with_results(page, verbs):
+    assert [verb for verb, *_ in commands(ROOT / page, "pipeline")][-len(verbs) :] == verbs
 
 
 def test_make_has_the_targets_that_are_named():

@@ -15,7 +15,7 @@ import numpy as np
 
 from datamodules.annotations.coco_categories import category_edges, category_pairs, choose_names
 from datamodules.annotations.images import plain_path
-from datamodules.annotations.subjects import Annotations, Subject, folders_around, joints
+from datamodules.annotations.subjects import LARGEST_PX, Annotations, Subject, folders_around, joints
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import OCCLUDED, UNLABELLED, VISIBLE, Box
 
@@ -114,8 +114,9 @@ def _subject(
         wrong = labels[~np.isin(labels, (UNLABELLED, OCCLUDED, VISIBLE))][0]
         raise DataError(path, "visibility 0, 1 or 2 of every joint", f"{wrong:g} in {place}", "mend the annotation")
     labelled = labels != UNLABELLED
-    if not np.isfinite(table[labelled]).all():
-        joint = int(np.flatnonzero(labelled & ~np.isfinite(table).all(axis=1))[0])
+    lost = labelled & ~(np.abs(table) < LARGEST_PX).all(axis=1)
+    if lost.any():
+        joint = int(np.flatnonzero(lost)[0])
         found = f"{table[joint, :2].tolist()} for joint {joint + 1} of {place}"
         raise DataError(path, "finite coordinates of labelled joints", found, "mend the annotation")
     if not labelled.any():
@@ -138,7 +139,7 @@ def _table(path: Path, place: str, keypoints: object, count: int) -> np.ndarray[
     """Return keypoints as [K, 3]: x, y and visibility."""
     try:
         flat = np.asarray(keypoints, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(path, "numbers as keypoints", f"{error} in {place}", "mend the annotation") from error
     if flat.shape != (3 * count,):
         found = f"{flat.size} in {place}"
@@ -157,7 +158,7 @@ def _box(path: Path, place: str, bbox: object) -> Box | None:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST_PX < value < LARGEST_PX
 
 
 def _key(identifier: object) -> object:

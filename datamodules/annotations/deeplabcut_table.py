@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.annotations.images import plain_path
+from datamodules.annotations.subjects import LARGEST_PX
 from datamodules.formats.errors import DataError
 
 HEADERS = (("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords"))
@@ -86,7 +87,9 @@ def checked_table(
 def _refuse_half_points(table: LabelTable) -> None:
     for individual in table.individuals:
         points = table.points(individual, table.bodyparts)
-        bad = np.isinf(points).any(axis=2) | (np.isnan(points).any(axis=2) != np.isnan(points).all(axis=2))
+        bad = (np.abs(points) >= LARGEST_PX).any(axis=2) | (
+            np.isnan(points).any(axis=2) != np.isnan(points).all(axis=2)
+        )
         if bad.any():
             row, joint = np.argwhere(bad)[0]
             raise DataError(

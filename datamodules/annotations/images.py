@@ -6,7 +6,7 @@ import posixpath
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from datamodules.annotations.subjects import FolderRank
 from datamodules.formats.errors import DataError
@@ -21,9 +21,21 @@ def plain_path(written: str) -> str:
     return posixpath.normpath(written.strip().replace("\\", "/"))
 
 
-def find_images(
-    names: Sequence[str], ranks: Sequence[FolderRank], source: Path
-) -> tuple[dict[str, Path], tuple[str, ...]]:
+class FoundImages(NamedTuple):
+    """Images that annotations name.
+
+    Args:
+        files: By name as it is written, the file.
+        short: By name as it is written, the path within the images' folder.
+        origin: In a sentence, where they lie.
+    """
+
+    files: Mapping[str, Path]
+    short: Mapping[str, str]
+    origin: str
+
+
+def find_images(names: Sequence[str], ranks: Sequence[FolderRank], source: Path) -> FoundImages:
     """Find the folder that holds all images.
 
     Paths of another computer are shortened from the left, all by as many folders, until they fit.
@@ -32,9 +44,6 @@ def find_images(
         names: Paths as `plain_path` returns them.
         ranks: Folders to look in, in order.
         source: The annotation file, for messages.
-
-    Returns:
-        The file of each name, and in a sentence where they lie.
 
     Raises:
         DataError: If images are missing, several folders of equal right hold all of them, or two names are one file.
@@ -51,7 +60,7 @@ def find_images(
                     best, best_found = folder, len(found)
             if complete:
                 folder = _only(complete, source)
-                return complete[folder], (_told(folder, drop, source),)
+                return FoundImages(complete[folder], _short(complete[folder], folder), _told(folder, drop, source))
         if best_found > 0:
             break
     raise _missing(names, best, ranks, source)
@@ -100,6 +109,12 @@ def _only(complete: Mapping[Path, Mapping[str, Path]], source: Path) -> Path:
             )
         files[path] = name
     return folders[0]
+
+
+def _short(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Return paths within a folder; one that leads elsewhere stays as it is written."""
+    within = {name: path.relative_to(folder) if path.is_relative_to(folder) else name for name, path in files.items()}
+    return {name: unicodedata.normalize("NFC", PurePosixPath(path).as_posix()) for name, path in within.items()}
 
 
 def _told(folder: Path, drop: int, source: Path) -> str:

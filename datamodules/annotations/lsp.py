@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.annotations.matlab import read_matrix
-from datamodules.annotations.subjects import Annotations, FolderRank, Subject, joints
+from datamodules.annotations.subjects import LARGEST_PX, Annotations, FolderRank, Subject, joints
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import OCCLUDED, UNLABELLED, VISIBLE
 
@@ -58,7 +58,7 @@ def read_lsp(path: Path) -> Annotations:
         flags = person[:, 2]
         labels = np.where(flags == 1, *((VISIBLE, UNLABELLED) if extended else (OCCLUDED, VISIBLE)))
         place = f"the joints of {image}"
-        if not np.isfinite(person[labels != UNLABELLED]).all():
+        if not (np.abs(person[labels != UNLABELLED]) < LARGEST_PX).all():
             raise DataError(path, "finite coordinates of labelled joints", f"others in {place}", "mend the matrix")
         points, visibility = joints(person[:, :2], labels)
         if visibility.any():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.annotations.images import plain_path
-from datamodules.annotations.subjects import Annotations, Subject, folders_around, joints
+from datamodules.annotations.subjects import LARGEST_PX, Annotations, Subject, folders_around, joints
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import UNLABELLED, VISIBLE, Box
 
@@ -82,7 +82,7 @@ def _subject(path: Path, place: str, entry: Mapping[str, Any], skipped: Counter[
     # joints that are missing are written as 0, 0 or as -1, -1
     empty = np.isin(points, (0, -1)).all(axis=1)
     labelled = (flags == 1) & ~empty
-    if not np.isfinite(points[labelled]).all():
+    if not (np.abs(points[labelled]) < LARGEST_PX).all():
         raise DataError(path, "finite coordinates of labelled joints", f"others in {place}", "mend the entry")
     if unused := int((~labelled & ~empty & np.isfinite(points).all(axis=1)).sum()):
         skipped["joints left out, with coordinates but joints_vis 0"] += unused
@@ -125,7 +125,7 @@ def _numbers(path: Path, place: str, entry: Mapping[str, Any], key: str, shape: 
     remedy = "mend the entry"
     try:
         values = np.asarray(entry.get(key), dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(path, f"numbers as `{key}`", f"{error} in {place}", remedy) from error
     if values.shape != shape:
         raise DataError(path, f"`{key}` of shape {list(shape)}", f"{list(values.shape)} in {place}", remedy)

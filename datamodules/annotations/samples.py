@@ -41,17 +41,19 @@ def make_samples(annotations: Annotations, group_pattern: str | None) -> tuple[t
             found="none",
             remedy="label some, or name another file as data.root",
         )
-    subjects = sorted(annotations.subjects, key=lambda subject: subject.image)
-    images = list(dict.fromkeys(subject.image for subject in subjects))
-    files, images_from = find_images(images, annotations.ranks, annotations.source)
+    found = find_images(
+        list(dict.fromkeys(subject.image for subject in annotations.subjects)), annotations.ranks, annotations.source
+    )
+    subjects = sorted(annotations.subjects, key=lambda subject: found.short[subject.image])
+    images = [found.short[subject.image] for subject in subjects]
     _warn_of_far_joints(annotations.source, subjects)
-    ids = _ids(subjects)
-    groups, groups_from = _groups(subjects, ids, files, group_pattern)
+    ids = _ids(images)
+    groups, groups_from = _groups(subjects, ids, images, group_pattern)
     samples = tuple(
         PoseSample(
             id=id_,
             group=group,
-            image=files[subject.image],
+            image=found.files[subject.image],
             keypoints=subject.points,
             visibility=subject.visibility,
             box=subject.box,
@@ -60,21 +62,18 @@ def make_samples(annotations: Annotations, group_pattern: str | None) -> tuple[t
         )
         for subject, id_, group in zip(subjects, ids, groups, strict=True)
     )
-    return samples, (*images_from, groups_from)
+    return samples, (found.origin, groups_from)
 
 
-def _ids(subjects: Sequence[Subject]) -> list[str]:
+def _ids(images: Sequence[str]) -> list[str]:
     """Name subjects by their images; further ones of an image, and names that are taken, get a number."""
     taken: set[str] = set()
-    of_image = {}
-    for image in dict.fromkeys(subject.image for subject in subjects):
-        of_image[image] = _free(_safe(image), taken)
+    of_image = {image: _free(_safe(image), taken) for image in dict.fromkeys(images)}
     seen: set[str] = set()
     ids = []
-    for subject in subjects:
-        base = of_image[subject.image]
-        ids.append(base if subject.image not in seen else _free(base, taken))
-        seen.add(subject.image)
+    for image in images:
+        ids.append(_free(of_image[image], taken) if image in seen else of_image[image])
+        seen.add(image)
     return ids
 
 
@@ -102,16 +101,17 @@ def _safe(image: str) -> str:
 
 
 def _groups(
-    subjects: Sequence[Subject], ids: Sequence[str], files: dict[str, Path], pattern: str | None
+    subjects: Sequence[Subject], ids: Sequence[str], images: Sequence[str], pattern: str | None
 ) -> tuple[list[str], str]:
     if pattern is not None:
-        found = [_searched(pattern, (id_, subject.image), files) for subject, id_ in zip(subjects, ids, strict=True)]
+        found = [_searched(pattern, names) for names in zip(ids, images, strict=True)]
         return found, f"groups: {_counted(found)} by data.split.group_pattern"
     videos = [subject.video for subject in subjects]
     if None not in videos and len(set(videos)) > 1:
         return [str(video) for video in videos], f"groups: {_counted(videos)}, one for each video"
-    return [subject.image for subject in subjects], (
-        f"groups: {len(files)}, one for each image, as no two videos are told apart; data.split.group_pattern sets them"
+    return list(images), (
+        f"groups: {_counted(images)}, one for each image, as no two videos are told apart; "
+        "data.split.group_pattern sets them"
     )
 
 
@@ -119,7 +119,7 @@ def _counted(groups: Iterable[str | None]) -> int:
     return len(set(groups))
 
 
-def _searched(pattern: str, names: tuple[str, str], files: dict[str, Path]) -> str:
+def _searched(pattern: str, names: tuple[str, str]) -> str:
     """Return the pattern's first group in a subject's id, else in its image's path."""
     try:
         matches = (re.search(pattern, name) for name in names)
@@ -133,7 +133,7 @@ def _searched(pattern: str, names: tuple[str, str], files: dict[str, Path]) -> s
         ) from error
     if not group:
         raise DataError(
-            files[names[1]],
+            names[1],
             expected=f"a name that data.split.group_pattern {pattern!r} finds a group in",
             found=names[0],
             remedy="widen the pattern, so that every image has its group",

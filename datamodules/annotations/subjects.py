@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from datamodules.keypoints import UNLABELLED, Box
 
+LARGEST_PX = 1e9  # of a coordinate; what is larger, NaN or infinite is no position
 NamePairs = tuple[tuple[str, str], ...]
 
 

@@ -174,7 +174,8 @@ class PacketDecoder:
         self.damaged |= picture.is_corrupt
         if self._sorts:
             stamp = self._pending.first()
-            yield Decoded(picture.pts if stamp is None else stamp, picture)
+            if stamp is not None:  # else an error has had the row of this packet
+                yield Decoded(stamp, picture)
             return
         if picture.pts in self._given_up and picture.pts not in self._pending:
             return  # damage can bring a picture out after later ones: its row is there already

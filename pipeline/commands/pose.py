@@ -87,6 +87,9 @@ def pose(
     except ValueError as error:
         raise UsageError(str(error)) from error
     videos = find_videos(input, RESERVED)
+    for video in videos:
+        if (output / video.id).resolve() == video.path.resolve():
+            raise UsageError(f"--output {output}: results would go into the input {video.path}; name another folder")
     regions.check([video.id for video in videos])
     output.mkdir(parents=True, exist_ok=True)
     log.info("%d videos, model %s on %s in %s", len(videos), predictor.model.folder, chosen, predictor.precision)

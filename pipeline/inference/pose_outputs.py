@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +104,8 @@ def _poses(table: Path, skeleton: Skeleton) -> Iterator[tuple[int, NDArray[np.fl
         yield from zip(chunk.frames.tolist(), chunk.points, chunk.confidence, strict=True)
 
 
-def status_words(counts: Counter[str], joints: int) -> list[str]:
-    """Return one sentence on how many joints have which status, if any is not ok."""
-    total: Any = sum(counts.values())
-    parts = [f"{count} {name}" for name, count in counts.most_common()]
-    return [f"joints of {total // joints} frames: {', '.join(parts)}"] if set(counts) - {"ok"} else []
+def status_words(counts: Counter[str], joints: int) -> str:
+    """Return in words how many joints of all frames have which status."""
+    total = sum(counts.values())
+    shares = ", ".join(f"{count / total:.1%} {status}" for status, count in counts.most_common())
+    return f"{total // joints} frames, of their joints {shares}"

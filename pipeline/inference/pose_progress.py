@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
-from typing import Self
+from typing import NoReturn, Self
 
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 _LAYOUT = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt} frames, {rate_fmt}, {elapsed} gone, {remaining} left"
 
@@ -21,8 +19,7 @@ class FrameProgress:
 
     def __init__(self, videos: int) -> None:
         self._videos, self._number, self._name = videos, 0, ""
-        self._bar: tqdm[None] | None = None
-        self._redirect = ExitStack()
+        self._bar: tqdm[NoReturn] | None = None
 
     def begin(self, name: str, frames: int | None) -> None:
         """Open the line of the next piece of work.
@@ -47,9 +44,7 @@ class FrameProgress:
             self._bar = None
 
     def __enter__(self) -> Self:
-        self._redirect.enter_context(logging_redirect_tqdm())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close()
-        self._redirect.close()

@@ -126,10 +126,7 @@ class PoseRun:
             self.journal.announce(video.id, names.all)
             (self.output / video.id).mkdir(exist_ok=True)
             job = PoseVideo(self.predictor, self.options, video.id, self.output / video.id, progress)
-            messages = job.run(source, self.output / PARTS / video.id, origin)
-        for message in messages:
-            log.warning("%s: %s", video.id, message)
-        return [*self.doubts, *messages]
+            return [*self.doubts, *job.run(source, self.output / PARTS / video.id, origin)]
 
     def _reasons(self, video: VideoInput, error: Exception, *, expected: bool) -> tuple[str, ...]:
         text = str(error) if expected else f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from pipeline.inference.pose_progress import FrameProgress
 from pipeline.inference.pose_rows import RowStore
 from pipeline.inference.region_choice import RegionChoice
 from pipeline.inference.video_pass import MapSink, PassResult, VideoPass
+
+log = logging.getLogger(__name__)
 
 BAD_FRAMES = "too many bad frames"  # how the message of such a video begins
 _BAD_SHARE = 0.01
@@ -90,7 +93,12 @@ class PoseVideo:
             store.remove()  # the next start would fail the same way
             raise
         store.remove()
-        return [*self._findings, *messages, *status_words(counts, len(skeleton.names))]
+        messages = [*self._findings, *messages]
+        for message in messages:
+            log.warning("%s: %s", self.video, message)
+        words = status_words(counts, len(skeleton.names))
+        log.info("%s: %s", self.video, words)
+        return [*messages, words]
 
     def _pass(self, source: FrameSource, store: RowStore) -> list[str]:
         """Bring all frames through the network to disk, and return what was met on the way."""

@@ -63,6 +63,16 @@ def test_the_front_has_a_face_and_a_badge_and_the_back_has_not():
             assert red.any() == seen
 
 
+def test_no_colour_tells_left_from_right():
+    # An open symmetric pose in light from the camera is its own mirror image, from the front and from behind.
+    for turn in (0.0, 180.0):
+        canvas = Canvas(np.zeros((200 * SCALE, 201 * SCALE, 3), np.uint8), np.array([0.0, -0.3, -1.0]))
+        body = pose_body(Build(), replace(POSE, body=(turn, 0.0, 0.0)))
+        paint_body(canvas, body, replace(LOOK, sleeves=0.6, trousers=0.6), np.array([100.0, 100.0]), 150.0)
+        different = np.abs(canvas.fine.astype(int) - canvas.fine[:, ::-1]).max(axis=2) > 3
+        assert different.sum() < 0.01 * (canvas.owner > 0).sum()  # some of the outline's fine pixels
+
+
 def test_the_nearer_part_covers_the_farther():
     reach, hands_behind = Limb(0, 60, 45, 60), Limb(5, -45, 60, 90)
     front, _, _ = painted(replace(POSE, arms=(reach, reach)))

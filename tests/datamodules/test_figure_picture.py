@@ -51,7 +51,7 @@ def test_persons_fill_a_good_part_of_the_image(pictures):
     assert 0.5 * SIZE[1] < np.median(heights) < 0.95 * SIZE[1]
 
 
-def test_colours_are_told_by_the_side_in_none_of_the_pictures(pictures):
-    # A network that knew left from right by where it is in the image would be right in the front views alone.
+def test_the_left_shoulder_is_on_either_side_of_the_image(pictures):
+    # Front and back have to be told apart: the place in the image alone does not tell left from right.
     left = [picture.joints[9, 0] > picture.joints[8, 0] for picture in pictures]
     assert 0.4 < np.mean(left) < 0.8

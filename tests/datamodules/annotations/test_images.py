@@ -55,6 +55,8 @@ def test_paths_of_another_computer_are_shortened_and_told(coco, write_coco, pref
     listing = find_poses(root)
 
     assert listing.samples[0].image == root / "images/a.png"
+    assert [sample.id for sample in listing.samples] == ["a", "a_2", "b"]
+    assert listing.samples[0].group == "a.png"
     assert any("are not there and left out" in origin for origin in listing.origins)
 
 
@@ -64,7 +66,7 @@ def test_images_of_one_name_in_several_folders_are_not_mixed_up(coco, write_coco
     coco["images"][0]["file_name"], coco["images"][1]["file_name"] = "one/a.png", "two/a.png"
     (root / "annotations.json").write_text(json.dumps(coco))
 
-    with pytest.raises(DataError, match="one/a.png and two/a.png, of which only"):
+    with pytest.raises(DataError, match=r"one/a\.png and two/a\.png, of which only"):
         find_poses(root)
 
 
@@ -101,3 +103,14 @@ def test_f31_a_name_too_long_for_the_file_system_is_missing(coco, write_coco):
 )
 def test_paths_are_written_plainly(written, plain):
     assert plain_path(written) == plain
+
+
+def test_full_paths_that_are_there_are_taken(coco, write_coco, tmp_path):
+    root = write_coco(coco)
+    for image in coco["images"]:
+        image["file_name"] = str(root / "images" / image["file_name"])
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "labels.json").write_text(json.dumps(coco))
+
+    assert find_poses(other).samples[0].image == root / "images/a.png"

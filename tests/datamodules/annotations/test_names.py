@@ -56,7 +56,7 @@ def test_a_name_with_two_possible_twins_stays_single_and_is_told():
     pairs, doubtful = pairs_by_names(["left_L", "right_L", "left_R", "left_eye", "right_eye"])
 
     assert pairs == ((3, 4),)
-    assert doubtful == ("left_L", "right_L", "left_R")
+    assert doubtful == ("left_L",)
 
 
 def test_options_override_the_file(coco, write_coco):

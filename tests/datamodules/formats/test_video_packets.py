@@ -1,5 +1,4 @@
 from fractions import Fraction
-from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -59,7 +58,9 @@ def test_f27_a_whole_file_is_not_damaged(tmp_path):
 def pending(*packets):
     waiting = _Pending()
     for dts, pts in packets:
-        waiting.add(SimpleNamespace(dts=dts), pts)
+        packet = av.Packet()
+        packet.dts = dts
+        waiting.add(packet, pts)
     return waiting
 
 
