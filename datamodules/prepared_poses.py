@@ -78,7 +78,8 @@ def prepare_poses(
     samples = {sample.id: sample for sample in usable(listing.samples, images)}
     if chosen == "box":
         warn_of_boxes(list(samples.values()), images)
-    parts = split_cases(list(samples.values()), fold=split.fold, folds=split.folds, seed=split.seed)
+    folds = _folds(split, {sample.group for sample in samples.values()})
+    parts = split_cases(list(samples.values()), fold=split.fold, folds=folds, seed=split.seed)
     preprocessing = PosePreprocessing(input_size, chosen, padding)
     training = [to_subject(samples[id_], images, chosen) for id_ in parts.train]
     return PreparedPoses(
@@ -90,6 +91,19 @@ def prepare_poses(
         training_range=pose_training_range(training, images, preprocessing),
         digest=digest_poses(listing, images),
     )
+
+
+def _folds(split: SplitChoice, groups: set[str]) -> int:
+    """Return the number of folds: one per group where there are fewer groups, as of a project of three videos."""
+    if not split.fold < len(groups) < split.folds or len(groups) < 2:
+        return split.folds
+    log.warning(
+        "There are %d groups (%s), fewer than data.split.folds: each is a fold of its own, and %.0f %% of them validate",
+        len(groups),
+        ", ".join(sorted(groups)),
+        100 / len(groups),
+    )
+    return len(groups)
 
 
 def refuse_parted_images(root: Path, samples: Sequence[PoseSample], images: ImageStore) -> None:

@@ -19,6 +19,8 @@ from pipeline.pose_scores import FoundPose
 
 View = Literal["whole", "shifted"]
 
+_BEYOND = 0.06  # of the cut's side: how far out of view joints are moved at least
+
 
 class Shown(NamedTuple):
     """A subject as the network is shown it.
@@ -43,8 +45,8 @@ def predict_subjects(
         predictor: The model.
         samples: The subjects.
         norm: What their errors relate to.
-        view: "whole" is the cut that `pipeline pose` makes of the annotated box; "shifted" is moved until about half
-            of the labelled joints are out of view, to each of the four sides in turn.
+        view: "whole" is the cut that `pipeline pose` makes of the annotated box; "shifted" is moved until at least
+            half of the labelled joints are out of view, beyond each of the four sides in turn.
 
     Raises:
         DataError: An image does not decode.
@@ -81,7 +83,7 @@ def show_subjects(predictor: PosePredictor, samples: Sequence[PoseSample], view:
 def box_out_of_view(
     sample: PoseSample, box: Box, to_original: NDArray[np.float64], size: tuple[int, int], turn: int
 ) -> Box:
-    """Move a subject's box until a side of its cut parts the labelled joints, half of them (or one more) outside.
+    """Move a subject's box until a side of its cut leaves half of the labelled joints outside, or more if it is small.
 
     Args:
         sample: The subject, with at least one labelled joint.
@@ -94,9 +96,9 @@ def box_out_of_view(
     border = to_original[axis] @ np.array([-0.5, -0.5, 1.0] if sign > 0 else [size[0] - 0.5, size[1] - 0.5, 1.0])
     places = np.sort(sign * sample.keypoints[sample.visibility != UNLABELLED][:, axis].astype(np.float64))
     middle = (len(places) - 1) // 2
-    # A joint alone goes an eighth of the cut beyond the border.
-    beyond = places[middle + 1] if len(places) > 1 else places[0] + to_original[axis, axis] * size[axis] / 4
-    move = sign * (places[middle] + beyond) / 2 - border
+    gap = (places[middle + 1] - places[middle]) / 2 if len(places) > 1 else 0.0
+    # A small subject would lie on the border as a whole: joints that are out are so by more than a trifle.
+    move = sign * (places[middle] + max(gap, _BEYOND * to_original[axis, axis] * size[axis])) - border
     return (box[0] + move * (axis == 0), box[1] + move * (axis == 1), box[2], box[3])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -87,11 +86,22 @@ def _draw_trail(
     radius: float,
 ) -> None:
     """Draw where each joint has come from, fading with age."""
-    steps = np.asarray(path, np.float64)
-    for age, (before, after) in enumerate(pairwise(steps), start=1):
-        opacity = _TRAIL_OPACITY * age / len(steps)
-        for joint, color in enumerate(colors):
-            _blend_line(image, before[joint], after[joint], color, opacity * scores[joint], radius / 2)
+    steps, width = np.asarray(path, np.float64), max(1, round(radius / 2))
+    for joint, color in enumerate(colors):
+        places = steps[:, joint]
+        known: NDArray[np.bool_] = np.abs(places).max(axis=1) < _FAR
+        if known.sum() < 2 or scores[joint] < _FAINTEST:
+            continue
+        window = _window(image, places[known], radius)
+        if window is None:
+            continue
+        corner, part = window
+        mask = np.zeros(part.shape[:2], np.uint8)
+        for age in np.flatnonzero(known[:-1] & known[1:]):
+            value = round(255 * (age + 1) / len(steps))
+            ends = _fixed(places[age] - corner), _fixed(places[age + 1] - corner)
+            cv2.line(mask, *ends, value, width, cv2.LINE_AA, _SHIFT)
+        _blend(part, mask, color, _TRAIL_OPACITY * scores[joint])
 
 
 def _blend_disc(
@@ -142,5 +152,8 @@ def _fixed(point: NDArray[np.float64]) -> tuple[int, int]:
 
 
 def _blend(part: NDArray[np.uint8], mask: NDArray[np.uint8], color: Color, opacity: float) -> None:
-    weight = mask[..., None].astype(np.float32) * np.float32(opacity / 255)
-    part[:] = np.rint(part + weight * (np.array(color, np.float32) - part)).astype(np.uint8)
+    """Mix in a colour where the mask is above 0, which is a small part of it."""
+    drawn = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    weight = mask[drawn][:, None].astype(np.float32) * np.float32(opacity / 255)
+    before = part[drawn].astype(np.float32)
+    part[drawn] = np.rint(before + weight * (np.array(color, np.float32) - before)).astype(np.uint8)

@@ -158,9 +158,7 @@ def read_chunks(parquet_file: Path, skeleton: Skeleton) -> Iterator[PoseChunk]:
 
     with parquet.ParquetFile(parquet_file) as file:
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
-            if len(table):  # a table without frames has a group without rows
-                yield _chunk(table, skeleton)
+            yield _chunk(file.read_row_group(group), skeleton)
 
 
 def _chunk(table: pa.Table, skeleton: Skeleton) -> PoseChunk:

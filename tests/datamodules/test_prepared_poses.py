@@ -71,10 +71,18 @@ def test_several_subjects_of_one_image_are_one_group(listing, prepare, tmp_path)
     assert sorted(map(len, parts)) == [0, 2]
 
 
-def test_fewer_groups_than_folds_are_refused(listing, prepare):
-    few = replace(listing, samples=tuple(replace(s, group="one") for s in listing.samples))
-    with pytest.raises(DataError, match=r"1 group\(s\)"):
-        prepare(few)
+def test_fewer_groups_than_folds_make_a_fold_each(listing, prepare, caplog):
+    samples = tuple(replace(sample, group=f"video{number // 3}") for number, sample in enumerate(listing.samples))
+    ready = prepare(replace(listing, samples=samples))
+    assert {len(ready.split.train), len(ready.split.validation)} == {3}
+    assert len({ready.samples[id_].group for id_ in ready.split.validation}) == 1
+    assert "There are 2 groups (video0, video1), fewer than data.split.folds" in caplog.text
+
+
+def test_a_single_group_cannot_be_split(listing, prepare):
+    samples = tuple(replace(sample, group="one") for sample in listing.samples)
+    with pytest.raises(DataError, match="at least one group"):
+        prepare(replace(listing, samples=samples))
 
 
 def test_the_digest_knows_images_and_annotations_but_not_names_or_order(listing, prepare, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.cropping import PosePreprocessing, invert, transform
+from datamodules.cropping import PosePreprocessing, invert, transform, whole_image
 from datamodules.formats.errors import DataError
 from datamodules.heatmaps import HeatmapCodec
 from datamodules.keypoints import PoseSample, Skeleton
@@ -72,17 +72,28 @@ def test_a_batch_gives_what_a_subject_alone_gives(predictor, samples):
 
 @pytest.mark.parametrize("turn", range(4))
 @pytest.mark.parametrize("labelled", [[2, 2, 2, 2], [2, 0, 2, 2], [0, 0, 1, 0]])
-def test_a_shifted_cut_leaves_half_of_the_labelled_joints_out_of_view(predictor, samples, turn, labelled):
+def test_a_shifted_cut_leaves_at_least_half_of_the_labelled_joints_out_of_view(predictor, samples, turn, labelled):
     sample = replace(samples[0], visibility=np.array(labelled, np.uint8))
     preprocessing = predictor.preprocessing
     box = box_out_of_view(sample, sample.box, preprocessing.affine(sample.box), (32, 32), turn)
     assert box[2:] == sample.box[2:]
     places = transform(invert(preprocessing.affine(box)), sample.keypoints[sample.visibility > 0])
     outside = ~((places > -0.5) & (places < 31.5)).all(axis=1)
-    assert outside.sum() == (len(places) + 1) // 2
+    assert outside.sum() == (len(places) + 1) // 2  # these joints are far apart
     # It is the side of this turn that they lie beyond.
     beyond = [places[:, 0] < 0, places[:, 1] < 0, places[:, 0] > 31, places[:, 1] > 31][turn]
     assert beyond.sum() == outside.sum()
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_of_a_subject_that_is_small_in_its_image_all_joints_are_clearly_out_of_view(turn):
+    preprocessing, whole = PosePreprocessing((128, 96), "image"), whole_image(640, 480)
+    points = np.array([[300, 200], [304, 201], [310, 207], [306, 203]], np.float32)
+    sample = PoseSample("mouse", "g", Path("x.png"), points, np.full(4, 2, np.uint8))
+    box = box_out_of_view(sample, whole, preprocessing.affine(whole), (128, 96), turn)
+    places = transform(invert(preprocessing.affine(box)), points)
+    beyond = [-places[:, 0], -places[:, 1], places[:, 0] - 127, places[:, 1] - 95][turn]
+    assert beyond.min() > 3
 
 
 def test_shifted_cuts_go_to_each_side_in_turn(predictor, samples):

@@ -16,7 +16,7 @@ def table(folder, count):
     with PoseTableWriter(folder, "video", SKELETON) as writer:
         for index in range(count):
             writer.write(index, index / 30, points[index], confidence[index], "ok")
-    return writer.parquet, np.concatenate([points, confidence[..., None]], axis=-1).reshape(count, -1)
+    return writer.parquet, np.concatenate([points, confidence[..., None]], axis=-1).reshape(count, 6)
 
 
 def test_both_files_hold_the_table(tmp_path):
