@@ -46,7 +46,7 @@ def draw_gallery(
     worst = ranked[::-1][:_WORST]
     title = f"the worst {len(worst)} of {len(found)} validation subjects"
     contact_sheet_png([_drawn(pose, norm) for pose in worst], skeleton, folder / "worst.png", title)
-    shown = [pose for name, pose in chosen.items() if name.endswith("-1")]
+    shown = [chosen[name] for name in ("best-1", "median-1", "worst-1") if name in chosen]
     heatmaps_png([_heatmaps(predictor, pose) for pose in shown], skeleton.names, folder / "heatmaps.png")
     pck_curves_png(np.stack([pose.relative_errors for pose in found]), skeleton, norm, folder / "pck.png")
     joint_errors_png(np.stack([pose.errors_px for pose in found]), skeleton.names, folder / "errors.png")

@@ -55,7 +55,9 @@ def heatmaps_png(subjects: Sequence[DrawnHeatmaps], names: Sequence[str], path: 
 
     colours = _colours(len(names))
     rows = 1 + len(subjects[0].stacks)
-    figure = Figure(figsize=(_PANEL_INCHES * len(subjects) + 2.2, (_PANEL_INCHES + 0.3) * rows), layout="constrained")
+    height, width = subjects[0].image.shape[:2]
+    panel = _PANEL_INCHES * height / width + 0.3
+    figure = Figure(figsize=(_PANEL_INCHES * len(subjects) + 2.2, panel * rows), layout="constrained")
     grid = figure.subplots(rows, len(subjects), squeeze=False)
     for column, subject in enumerate(subjects):
         axes = grid[0, column]
@@ -65,7 +67,6 @@ def heatmaps_png(subjects: Sequence[DrawnHeatmaps], names: Sequence[str], path: 
         for row, maps in enumerate(subject.stacks, 1):
             grid[row, column].imshow(coloured(subject.image, maps, colours))
             grid[row, column].set_title(f"stack {row}: peaks {_peaks(maps)}", fontsize=8)
-    height, width = subjects[0].image.shape[:2]
     for axes in grid.ravel():
         axes.set_axis_off()
         axes.set_xlim(-0.5, width - 0.5)

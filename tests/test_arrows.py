@@ -13,16 +13,22 @@ PACKAGES = ("networks", "datamodules", "pipeline")
 # Each of these takes longer to import than `pipeline --help` may take in all.
 HEAVY = {
     "albumentations",
+    "av",
     "cv2",
+    "h5py",
     "jsonargparse",
     "matplotlib",
     "mlflow",
     "monai",
     "nibabel",
     "numpy",
+    "pandas",
+    "pyarrow",
+    "pycocotools",
     "pytorch_lightning",
     "safetensors",
     "scipy",
+    "tables",
     "torch",
     "tqdm",
 }

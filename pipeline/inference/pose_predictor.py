@@ -21,8 +21,8 @@ from pipeline.model_reference import DESCRIPTION
 
 log = logging.getLogger(__name__)
 
-# Large enough that layers keep both cores or an accelerator busy, small enough for a few tens of MiB of activations.
-_BATCH = {"cpu": 16}
+# Enough that small layers are worth their call, and few enough for the caches: 16 crops of 128 x 128, 8 of 256 x 256.
+_CPU_PIXELS, _CPU_BATCH = 2**19, (4, 16)
 _OTHER_BATCH = 64
 
 
@@ -88,7 +88,7 @@ class PosePredictor:
         chosen = self.settings.flip_test
         self.flip_test = bool(description.inference.get("flip_test", False)) if chosen is None else chosen
         self.autocast = pick_autocast(self.settings.precision, device, description.inference.get("precision"))
-        self.batch_size = self.settings.batch_size or _BATCH.get(device.type, _OTHER_BATCH)
+        self.batch_size = self.settings.batch_size or self._fitting_batch()
         self.network = model.network.to(device).eval()
         # Half to a quarter of the time on a CPU, together with bf16.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stub
@@ -109,6 +109,12 @@ class PosePredictor:
             expected = f"{self.model.network.out_channels} joints, one per map of the network"
             remedy = "get the model folder again"
             raise DataError(self.model.folder / DESCRIPTION, expected, f"{len(self.skeleton.names)} names", remedy)
+
+    def _fitting_batch(self) -> int:
+        if self.device.type != "cpu":
+            return _OTHER_BATCH
+        width, height = self.preprocessing.input_size
+        return min(max(_CPU_PIXELS // (width * height), _CPU_BATCH[0]), _CPU_BATCH[1])
 
     @property
     def precision(self) -> str:

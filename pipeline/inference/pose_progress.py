@@ -11,14 +11,9 @@ _LAYOUT = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt} frames, {rate_fmt}, {elap
 
 
 class FrameProgress:
-    """Show how far a video is.
+    """Show how far each video is."""
 
-    Args:
-        videos: Their number.
-    """
-
-    def __init__(self, videos: int) -> None:
-        self._videos, self._number, self._name = videos, 0, ""
+    def __init__(self) -> None:
         self._bar: tqdm[NoReturn] | None = None
 
     def begin(self, name: str, frames: int | None) -> None:

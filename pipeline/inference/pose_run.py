@@ -72,7 +72,7 @@ class PoseRun:
     def run(self, videos: Sequence[VideoInput]) -> PoseReport:
         """Predict every video that is not finished yet, and write report.json; a video that fails stops no other."""
         begun = time.monotonic()
-        with FrameProgress(len(videos)) as progress:
+        with FrameProgress() as progress:
             results = [self._settled(video, progress) for video in videos]
         if (parts := self.output / PARTS).is_dir() and not any(parts.iterdir()):
             parts.rmdir()

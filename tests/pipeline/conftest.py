@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from datamodules.cropping import PosePreprocessing
+from datamodules.formats.video_writer import VideoWriter
 from datamodules.heatmaps import HeatmapCodec
 from datamodules.intensity import ChannelIntensity
 from datamodules.keypoints import Skeleton
@@ -74,6 +75,23 @@ def make_pose_model():
         return folder
 
     return make
+
+
+@pytest.fixture
+def write_video():
+    """Return a function that encodes a small video in which a bright square wanders, and returns its path."""
+
+    def write(path, *, frames=20, size=(60, 44), times=None):
+        width, height = size
+        with VideoWriter(path, width, height, fps=25) as video:
+            for number in range(frames):
+                image = np.random.default_rng(number).integers(0, 60, (height, width, 3), dtype=np.uint8)
+                corner = 3 * number % (min(size) - 12)
+                image[corner : corner + 12, corner : corner + 12] = (250, 200, 120)
+                video.write(image, times[number] if times else number / 25)
+        return path
+
+    return write
 
 
 @pytest.fixture
