@@ -187,6 +187,10 @@ class PoseData(DataModule):
         """Return a SHA-256 over all images and annotations."""
         return self.ready.digest
 
+    def on_after_batch_transfer(self, batch: PoseBatch, dataloader_idx: int) -> PoseBatch:
+        """Normalise the images of a batch on its device."""
+        return batch._replace(image=self.preprocessing.normalise(batch.image))
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the loader of subjects changed at random."""
         ready = self.ready

@@ -116,3 +116,18 @@ def _with_dataclasses(init: Callable[..., None], arguments: Mapping[str, Any]) -
     given = {name: value for name, value in arguments.items() if isinstance(value, Mapping)}
     types = get_type_hints(init) if given else {}
     return {name: types[name](**value) for name, value in given.items() if dataclasses.is_dataclass(types.get(name))}
+
+
+def stages_of(output: Tensor | list[Tensor]) -> list[Tensor]:
+    """Return all outputs of a network [B, K, *S], each of which may have a loss, the answer last.
+
+    An hourglass gives its stacks first to last, all of one size; a deeply supervised U-Net its finest level first.
+    """
+    if isinstance(output, Tensor):
+        return [output]
+    return output if output[0].shape[-1] <= output[-1].shape[-1] else output[::-1]
+
+
+def answer_of(output: Tensor | list[Tensor]) -> Tensor:
+    """Return the output that is a network's answer, [B, K, *S]."""
+    return stages_of(output)[-1]

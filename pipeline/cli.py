@@ -40,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pipeline",
         usage="pipeline [--help] [--version] VERB [options]",
-        description="Train and run U-Nets on volumes and hourglasses on video, tracked in MLflow.\n\nverbs:\n" + "\n".join(lines),
+        description="Train and run U-Nets on volumes and hourglasses on video, tracked in MLflow.\n\nverbs:\n"
+        + "\n".join(lines),
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pytorch_lightning import Trainer
 
-from datamodules.pose import PoseData
+from datamodules.pose import PoseData, flip_if_safe
 from pipeline.finished import Finished
 from pipeline.inference.pose_predictor import PosePredictor
 from pipeline.metrics.keypoint_norm import choose_norm
@@ -75,12 +75,22 @@ def _describe(task: PoseTask, data: PoseData, trainer: Trainer) -> ModelDescript
         preprocessing=data.preprocessing.to_dict(),
         labels=data.skeleton.to_dict(),
         patch_size=[height, width],
-        inference={"codec": task.codec.to_dict(), "flip_test": task.flip_test, "precision": str(trainer.precision)},
+        inference={
+            "codec": task.codec.to_dict(),
+            "flip_test": task.flip_test and _saw_mirror_images(data),
+            "precision": str(trainer.precision),
+        },
         versions={},
         data_digest=data.digest,
         metrics={},
         training_range=data.training_range,
     )
+
+
+def _saw_mirror_images(data: PoseData) -> bool:
+    """Tell whether training mirrored images: a network that saw none answers a mirror image with the wrong side."""
+    augmentation = flip_if_safe(data.augmentation, data.skeleton)
+    return augmentation is not None and augmentation.flip_p > 0
 
 
 def _with_confidence(pose: FoundPose, calibrated: CalibratedPose) -> FoundPose:

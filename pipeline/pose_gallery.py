@@ -11,6 +11,7 @@ import torch
 from datamodules.cropping import invert, transform
 from datamodules.formats import photograph
 from datamodules.keypoints import Skeleton
+from networks.base import stages_of
 from pipeline.inference.pose_predictor import PosePredictor
 from pipeline.pose_calibrating import RIGHT_WITHIN
 from pipeline.pose_heatmap_pictures import DrawnHeatmaps, heatmaps_png
@@ -18,7 +19,6 @@ from pipeline.pose_pictures import DrawnPose, contact_sheet_png, subject_png
 from pipeline.pose_plots import joint_errors_png, pck_curves_png
 from pipeline.pose_scores import FoundPose
 from pipeline.pose_validation import show_subjects
-from pipeline.tasks.pose import all_of
 
 _EACH = 3  # best, middle and worst subjects that are drawn where there are as many
 _WORST = 9  # on the sheet of the worst
@@ -94,6 +94,6 @@ def _heatmaps(predictor: PosePredictor, pose: FoundPose) -> DrawnHeatmaps:
     (shown,) = show_subjects(predictor, [pose.sample])
     image = predictor.preprocessing.normalise(torch.from_numpy(shown.pixels).permute(2, 0, 1)[None])
     with torch.autocast(predictor.device.type, predictor.autocast, enabled=predictor.autocast is not None):
-        outputs = all_of(predictor.network(image.to(predictor.device)))
+        outputs = stages_of(predictor.network(image.to(predictor.device)))
     stacks = [maps[0].float().cpu().numpy() for maps in outputs]
     return DrawnHeatmaps(pose.sample.id, shown.pixels, stacks, transform(invert(shown.to_original), pose.points))

@@ -14,6 +14,7 @@ from datamodules.cropping import PosePreprocessing, cut
 from datamodules.formats.errors import DataError
 from datamodules.heatmaps import HeatmapCodec
 from datamodules.keypoints import Box, Skeleton
+from networks.base import answer_of
 from pipeline.calibration import Calibration
 from pipeline.inference.devices import Precision, pick_autocast
 from pipeline.model_folder import LoadedModel, ModelDescription
@@ -213,10 +214,7 @@ class PosePredictor:
     def _answer(self, image: Tensor) -> Tensor:
         """Return the heatmaps [B, K, h, w] of an hourglass' last stack, or the finest ones of a U-Net."""
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            answer: Tensor | list[Tensor] = self.network(image)
-        if isinstance(answer, list):
-            answer = answer[-1] if answer[-1].shape == answer[0].shape else answer[0]
-        return answer.float()
+            return answer_of(self.network(image)).float()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from pipeline.inference.pose_predictor import PosePredictor
 from pipeline.inference.pose_rows import FRAME_STATUS, Rows, RowStore, empty_rows
 from pipeline.inference.regions import Region
 from pipeline.inference.video_stages import held, staged, workers_for
+
+log = logging.getLogger(__name__)
 
 _REPLAYED = 1024  # rows read at once
 
@@ -94,6 +97,8 @@ class VideoPass:
         """
         self._new_sink = new_sink
         begin = self.store.keep_whole(self.batch)
+        if begin:
+            log.info("going on behind %d frames that are done", begin)
         counts = np.zeros(3, np.int64)
         for start in range(0, begin, _REPLAYED):
             rows = self.store.read(start, min(start + _REPLAYED, begin))

@@ -94,8 +94,7 @@ class Task(LightningModule, ABC):
             {"params": kept, "weight_decay": 0.0},
         ]
         if self.optimizer_name == "adamw":
-            # Fused: one pass over all weights; small batches notice.
-            return torch.optim.AdamW(groups, lr=self.learning_rate, fused=True)
+            return torch.optim.AdamW(groups, lr=self.learning_rate)
         return torch.optim.SGD(groups, lr=self.learning_rate, momentum=0.99, nesterov=True)
 
     def update_fraction(self) -> float:

@@ -83,6 +83,8 @@ def check_heatmaps(task: Task, input_size: tuple[int, int]) -> None:
             "model.network: expected one that gives maps of images, such as Hourglass or UNet with spatial_dims 2, "
             f"found {type(network).__name__} of {network.answers} with spatial_dims {network.spatial_dims}"
         )
+    if network.init_args.get("padding") == "valid":
+        raise UsageError("model.network.padding: expected same, as heatmaps must span the whole input, found valid")
     multiple = getattr(network, "multiple", 1)
     if any(size % multiple for size in input_size):
         raise UsageError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from pytorch_lightning import Trainer
@@ -15,7 +16,8 @@ from datamodules.base import DataModule
 from datamodules.heatmaps import HeatmapCodec, HeatmapTargets
 from datamodules.keypoints import UNLABELLED
 from datamodules.pose import PoseBatch, PoseData
-from networks.base import Network
+from networks.base import Network, answer_of, stages_of
+from pipeline.config.errors import UsageError
 from pipeline.finished import Finished
 from pipeline.metrics.keypoint_errors import pck, root_mean_square
 from pipeline.metrics.keypoint_norm import choose_norm
@@ -49,6 +51,7 @@ class PoseTask(Task):
         norm: Length to which errors relate in PCK: the torso, the subject's box, or the head (PCKh); "auto" takes the
             first of head and torso that the data has, else the box, and says so.
         norm_joints: The two joints whose distance is the torso, where their names do not tell.
+        calibration: Curve that turns a heatmap's maximum into the confidence, fitted on the validation subjects.
     """
 
     data_class = PoseData
@@ -67,11 +70,13 @@ class PoseTask(Task):
         flip_test: bool = True,
         norm: Literal["auto", "torso", "box", "head"] = "auto",
         norm_joints: tuple[str, str] | None = None,
+        calibration: Literal["isotonic", "temperature", "none"] = "isotonic",
     ) -> None:
         super().__init__(network, optimizer, learning_rate, weight_decay, warmup, ema_decay)
         self.codec = codec
         self.loss = HeatmapLoss(positive_weight, hard_joints, codec.sigma)
-        self.flip_test, self.norm, self.norm_joints = flip_test, norm, norm_joints
+        self.flip_test, self.calibration = flip_test, calibration
+        self.norm, self.norm_joints = norm, norm_joints
         self.errors: dict[str, tuple[list[float], float | None]] = {}
         self.flat: list[bool] = []
 
@@ -95,9 +100,17 @@ class PoseTask(Task):
                     head.weight.mul_(_QUIET)
 
     def setup(self, stage: str) -> None:
-        """Choose the length that errors relate to."""
+        """Choose the length that errors relate to.
+
+        Raises:
+            UsageError: The data does not have it.
+        """
         data = self.data
-        self.keypoint_norm, words = choose_norm(self.norm, self.norm_joints, data.skeleton, list(data.samples.values()))
+        try:
+            chosen = choose_norm(self.norm, self.norm_joints, data.skeleton, list(data.samples.values()))
+        except ValueError as error:
+            raise UsageError(f"model.norm and model.norm_joints: {error}") from error
+        self.keypoint_norm, words = chosen
         if self.trainer.is_global_zero:
             log.info("%s", words)
 
@@ -105,17 +118,13 @@ class PoseTask(Task):
         """Return heatmaps [B, K, h, w] for normalised images [B, 3, H, W]."""
         return answer_of(self.network(image))
 
-    def on_after_batch_transfer(self, batch: PoseBatch, dataloader_idx: int) -> PoseBatch:
-        """Normalise the images on the device."""
-        return batch._replace(image=self.data.preprocessing.normalise(batch.image))
-
     def targets(self, batch: PoseBatch, size: tuple[int, int]) -> HeatmapTargets:
         """Return the target maps of a batch, of a width and height in cells."""
         return self.codec.encode(batch.keypoints, batch.visibility, self.data.input_size, size)
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch over all stacks."""
-        outputs = all_of(self.network(batch.image))
+        outputs = stages_of(self.network(batch.image))
         loss = cast(Tensor, self.loss(outputs, lambda size: self.targets(batch, size)))
         self.refuse_non_finite(loss, batch.image, batch.case_id)
         self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch.image))
@@ -133,11 +142,12 @@ class PoseTask(Task):
         apart = (decoded.points - batch.keypoints)[:, :, None]
         # Not a product of matrices, which autocast would round to eight bits.
         distances = (to_original[:, None, :, :2] * apart).sum(-1).norm(dim=2)
-        known = distances.masked_fill(batch.visibility == UNLABELLED, torch.nan).cpu().tolist()
+        # What is no number is a miss, and must not be taken for a joint that nobody labelled.
+        distances = distances.nan_to_num(torch.inf).masked_fill(batch.visibility == UNLABELLED, torch.nan)
         in_view = self.targets(batch, (maps.shape[3], maps.shape[2])).in_view
         if in_view.any():
             self.flat.append(bool(all_flat(maps, in_view)))
-        for case_id, found in zip(batch.case_id, known, strict=True):
+        for case_id, found in zip(batch.case_id, distances.cpu().tolist(), strict=True):
             self.errors[case_id] = found, self.keypoint_norm.length_px(self.data.samples[case_id])
 
     def on_validation_epoch_end(self) -> None:
@@ -165,30 +175,13 @@ class PoseTask(Task):
         return {case: found for part in parts if part for case, found in part.items()}
 
     def _scores(self, cases: dict[str, tuple[list[float], float | None]]) -> dict[str, float]:
-        """Return scores that are 0 where nothing could be scored, as a monitor must be a number."""
-        if not cases:
-            return {"pck": 0.0, "rmse_px": 0.0}
-        errors = torch.tensor([found for found, _ in cases.values()], dtype=torch.float64)
-        norms = torch.tensor([length or torch.nan for _, length in cases.values()], dtype=torch.float64)
-        weight = errors.isfinite().double()
-        errors = errors.nan_to_num()
-        counted = weight * norms.isfinite()[:, None]
-        shares = pck(errors, counted, norms.nan_to_num(), _PCK_THRESHOLD)
-        joints = zip(self.data.skeleton.names, shares.joints, strict=True)
-        overall = {"pck": shares.overall, "rmse_px": root_mean_square(errors, weight).overall}
-        return {f"pck_{name}": float(share) for name, share in joints if math.isfinite(share)} | {
-            name: value if math.isfinite(value) else 0.0 for name, value in overall.items()
-        }
-
-
-def all_of(output: Tensor | list[Tensor]) -> list[Tensor]:
-    """Return the maps of all stacks, or of all levels of a U-Net, the answer last."""
-    if isinstance(output, Tensor):
-        return [output]
-    # A deeply supervised U-Net gives its finest maps first, an hourglass its last stack's last, all of one size.
-    return output if output[0].shape == output[-1].shape else output[::-1]
-
-
-def answer_of(output: Tensor | list[Tensor]) -> Tensor:
-    """Return the maps that joints are read from, [B, K, h, w]."""
-    return all_of(output)[-1]
+        """Return what can be scored; PCK is 0 where nothing can, as a monitor must be a number."""
+        names = self.data.skeleton.names
+        found = np.array([found for found, _ in cases.values()]).reshape(-1, len(names))
+        norms = np.array([length or np.nan for _, length in cases.values()])
+        labelled = ~np.isnan(found)
+        shares = pck(np.nan_to_num(found, nan=0.0, posinf=np.inf), labelled, norms, _PCK_THRESHOLD)
+        rmse_px = root_mean_square(np.where(labelled, found, 0.0), labelled).overall
+        scores = {"rmse_px": rmse_px} | {f"pck_{name}": value for name, value in zip(names, shares.joints, strict=True)}
+        kept = {name: float(value) for name, value in scores.items() if math.isfinite(value)}
+        return {"pck": shares.overall if math.isfinite(shares.overall) else 0.0} | kept

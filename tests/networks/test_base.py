@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from networks import Classifier, Network, UNet, build, describe
+from networks import Classifier, HeatmapUNet, Hourglass, Network, UNet, build, describe
+from networks.base import answer_of, stages_of
 from networks.residual import ResidualOptions
 
 SMALL = {"in_channels": 1, "out_channels": 2, "channels": [2, 4], "strides": [1, [2, 2, 1]]}
@@ -118,3 +119,18 @@ def test_the_base_has_no_forward():
 
 def test_what_the_outputs_are_is_known_of_the_class():
     assert (Network.answers, UNet.answers, Classifier.answers) == ("voxels", "voxels", "classes")
+
+
+@pytest.mark.parametrize(
+    ("network", "sizes"),
+    [
+        (Hourglass(3, 2, stacks=2, features=8, depth=1), [(8, 8), (8, 8)]),
+        (HeatmapUNet(3, 2, channels=(8, 8), deep_supervision=0), [(8, 8)]),
+        (HeatmapUNet(3, 2, channels=(8, 8, 8), deep_supervision=1), [(4, 4), (8, 8)]),
+        (UNet(3, 2, spatial_dims=2, channels=[4, 4, 4], deep_supervision=1), [(16, 16), (32, 32)]),
+    ],
+)
+def test_the_answer_is_the_last_stack_or_the_finest_level(network, sizes):
+    outputs = network(torch.rand(2, 3, 32, 32))
+    assert [tuple(stage.shape[2:]) for stage in stages_of(outputs)] == sizes
+    assert answer_of(outputs) is (outputs[0] if isinstance(network, UNet) else outputs[-1])

@@ -131,9 +131,9 @@ def test_an_unpadded_network_is_given_its_margin():
     assert network(torch.zeros(1, 1, 28, 28)).shape[2:] == (12, 12)
 
 
-def test_a_model_of_another_task_is_refused(tmp_path, make_model):
-    with pytest.raises(ValueError, match="pose"):
-        predictor(make_model(tmp_path / "m", task="pose"))
+def test_f32_a_model_of_another_task_is_refused(tmp_path, make_pose_model):
+    with pytest.raises(ValueError, match=r"found one for pose.*`pipeline pose`"):
+        predictor(make_pose_model(tmp_path / "m"))
 
 
 @pytest.mark.parametrize("wrong", [{"overlap": 1.0}, {"overlap": -0.1}, {"volume": -1}])
