@@ -46,7 +46,7 @@ class PosePreprocessing:
         return cls(**values)
 
     def normalise(self, image: Tensor) -> Tensor:
-        """Return images [B, 3, H, W] of 0 to 255 as float32 of mean 0 and deviation 1, on the device that they are on."""
+        """Return images [B, 3, H, W] of 0 to 255 as float32 of mean 0 and deviation 1, on their own device."""
         mean = torch.tensor(self.mean, device=image.device).view(3, 1, 1)
         deviation = torch.tensor(self.deviation, device=image.device).view(3, 1, 1)
         return (image.float() / 255 - mean) / deviation
@@ -100,31 +100,76 @@ def cut(image: NDArray[np.uint8], to_original: NDArray[np.float64], size: tuple[
     (a, b), (c, d) = to_original[:, :2]
     step = int(np.sqrt(abs(a * d - b * c)) + 1e-6)
     if step >= 2:
-        image, to_original = _reduce(image, to_original, size, step)
-    sampled: NDArray[np.uint8] = cv2.warpAffine(
-        image, to_original, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
+        return _cut_areas(image, to_original, size, step)
+    sampled: NDArray[np.uint8] = cv2.warpAffine(image, to_original, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return sampled
 
 
-def _reduce(
+def _cut_areas(
     image: NDArray[np.uint8], to_original: NDArray[np.float64], size: tuple[int, int], step: int
+) -> NDArray[np.uint8]:
+    """Sample averages of areas of step x step pixels; all borders fade to black alike over one step.
+
+    Areas at the right and bottom may reach out of the image. They continue its last pixels, and so does the sampling;
+    how much of the image each pixel sees is multiplied in afterwards.
+    """
+    grid = np.array([[-1, -1], [size[0], -1], [-1, size[1]], [size[0], size[1]]])
+    corners = transform(to_original, grid)
+    extent = np.array([image.shape[1], image.shape[0]])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    if (high < -step).any() or (low > extent - 1 + step).any():
+        return np.zeros((size[1], size[0], 3), np.uint8)
+    reduced, moved = _reduce(image, to_original, low, high, step)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    sampled: NDArray[np.uint8] = cv2.warpAffine(reduced, moved, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    inner = (step - 1) / 2
+    if (low >= inner).all() and (high <= extent - 1 - inner).all():
+        return sampled
+    seen = cv2.merge([_seen(to_original, size, extent, step)] * 3)
+    faded: NDArray[np.uint8] = cv2.multiply(sampled, seen, dtype=cv2.CV_8U)
+    return faded
+
+
+def _reduce(
+    image: NDArray[np.uint8],
+    to_original: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    step: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Average areas of step x step pixels of that part of the image which the cut can reach."""
-    corners = transform(to_original, np.array([[-1, -1], [size[0], -1], [-1, size[1]], [size[0], size[1]]]))
-    extent = np.array([image.shape[1], image.shape[0]]) // step
+    """Average areas of step x step pixels of that part of the image which lies between two corners.
+
+    Returns:
+        The averages, and the map from the pixels of the cut to them.
+    """
+    areas = -(-np.array([image.shape[1], image.shape[0]]) // step)
     # Areas are counted from the image's corner, so that they are the same for all cuts.
-    low = np.clip(np.floor(corners.min(axis=0) / step) - 1, 0, extent).astype(int)
-    high = np.clip(np.ceil(corners.max(axis=0) / step) + 1, low, extent).astype(int)
-    width, height = (int(length) for length in high - low)
+    first = np.clip(np.floor(low / step) - 1, 0, areas - 1).astype(int)
+    last = np.clip(np.ceil(high / step) + 1, first + 1, areas).astype(int)
+    part = image[first[1] * step : last[1] * step, first[0] * step : last[0] * step]
+    width, height = (int(length) for length in last - first)
+    right, bottom = width * step - part.shape[1], height * step - part.shape[0]
+    if right or bottom:
+        part = cv2.copyMakeBorder(part, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    reduced: NDArray[np.uint8] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
     moved = to_original / step
     # The centre of a reduced pixel lies half a step from its first one's.
-    moved[:, 2] -= (step - 1) / (2 * step) + low
-    if not (width and height):
-        return np.zeros((1, 1, 3), np.uint8), moved
-    part = image[low[1] * step : high[1] * step, low[0] * step : high[0] * step]
-    reduced: NDArray[np.uint8] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    moved[:, 2] -= (step - 1) / (2 * step) + first
     return reduced, moved
+
+
+def _seen(
+    to_original: NDArray[np.float64], size: tuple[int, int], extent: NDArray[np.int64], step: int
+) -> NDArray[np.float32]:
+    """Return for each pixel of a cut how much of an area of step x step pixels around it lies in the image, 0 to 1."""
+    u, v = np.arange(size[0], dtype=np.float32)[None], np.arange(size[1], dtype=np.float32)[:, None]
+    seen = np.ones((size[1], size[0]), np.float32)
+    for (along_u, along_v, start), length in zip(to_original.astype(np.float32), extent.tolist(), strict=True):
+        # from the image's first edge, in steps; a pixel's edge lies half a pixel from its centre
+        position = (along_u * u + along_v * v + (start + np.float32(0.5))) / np.float32(step)
+        whole = np.float32(length / step)
+        seen *= np.clip(np.minimum(position + 0.5, whole) - np.maximum(position - 0.5, 0), 0, 1)
+    return seen
 
 
 def transform(affine: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -30,9 +30,9 @@ _SHARE = {"standing": 0.4, "walking": 0.25, "astride": 0.2, "raised": 0.09, "kic
 
 def draw_pose(rng: np.random.Generator) -> Pose:
     """Draw a pose: seen from the front or the back, standing, walking, leaning or jumping, arms anywhere in reach."""
-    back = 180.0 * (rng.random() < 0.4)
+    back = 180.0 * (rng.random() < 0.35)
     lean = 22 if rng.random() < 0.25 else 7
-    body = (back + _normal(rng, 28, 60), _normal(rng, 8, 20), _normal(rng, lean, 45))
+    body = (back + _normal(rng, 20, 45), _normal(rng, 8, 20), _normal(rng, lean, 45))
     kinds, shares = list(_LEGS), [_SHARE[kind] for kind in _LEGS]
     legs = [str(kind) for kind in rng.choice(kinds, 2, p=shares)]
     arms = [str(kind) for kind in rng.choice(list(_ARMS), 2)]

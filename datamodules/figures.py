@@ -73,6 +73,23 @@ def make_figures(
     return root
 
 
+def check_figures(root: Path) -> None:
+    """Make sure that a folder holds figures as `make_figures` now makes them.
+
+    Raises:
+        DataError: If they are of another version, or are no figures.
+    """
+    path = root / "annotations.json"
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        found = f"version {description['info']['figures']['version']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = f"none ({type(error).__name__}: {error})"
+    if found != f"version {VERSION}":
+        remedy = f"remove the folder {root}, and it is made anew, or name another with data.root"
+        raise DataError(path, f"rendered figures of version {VERSION}", found, remedy)
+
+
 def _write_images(
     root: Path, images: int, seed: int, size: tuple[int, int], frames: int, workers: int
 ) -> list[dict[str, Any]]:

@@ -102,8 +102,7 @@ class HeatmapCodec:
         known = visibility == VISIBLE if self.occluded == "masked" else visibility != UNLABELLED
         points = torch.where(known[..., None], keypoints.float(), torch.inf)
         bells = []
-        for axis in (0, 1):
-            stride, first = self._grid(image_size[axis], size[axis])
+        for axis, (stride, first) in enumerate(self.cell_to_pixel(image_size, size)):
             centre = (points[..., axis, None] - first) / stride
             cell = torch.arange(size[axis], device=keypoints.device, dtype=torch.float32)
             bells.append((-(cell - centre).square() / (2 * self.sigma**2)).exp())
@@ -117,9 +116,8 @@ class HeatmapCodec:
             image_size: Width and height of the input in pixels.
         """
         cells, score = decode_cells(heatmaps, self.method, self.sigma)
-        (stride_x, first_x), (stride_y, first_y) = (
-            self._grid(image_size[axis], heatmaps.shape[3 - axis]) for axis in (0, 1)
-        )
+        size = (heatmaps.shape[3], heatmaps.shape[2])
+        (stride_x, first_x), (stride_y, first_y) = self.cell_to_pixel(image_size, size)
         points = torch.stack([cells[..., 0] * stride_x + first_x, cells[..., 1] * stride_y + first_y], -1)
         return Decoded(points, score)
 
@@ -137,6 +135,20 @@ class HeatmapCodec:
             raise ValueError(f"order: expected {heatmaps.shape[1]} joints, one per map, found {len(order)}")
         index = torch.tensor(list(order)).to(heatmaps.device, non_blocking=True)
         return heatmaps.flip(-1).index_select(1, index)
+
+    def cell_to_pixel(
+        self, image_size: tuple[int, int], size: tuple[int, int]
+    ) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return where cells lie on the image, along x and along y.
+
+        Args:
+            image_size: Width and height of the input in pixels.
+            size: Width and height of the maps in cells.
+
+        Returns:
+            For each axis the pixels from one cell's centre to the next, and the pixel of the first cell's centre.
+        """
+        return self._grid(image_size[0], size[0]), self._grid(image_size[1], size[1])
 
     def _grid(self, pixels: int, cells: int) -> tuple[float, float]:
         """Return the pixels from cell to cell along an axis, and where the first cell's centre lies."""

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import mmap
+import re
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,10 +26,13 @@ from datamodules.hashing import digest_of, hash_file
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1  # raise it when decoding or the layout of the file changes
+FORMAT_VERSION = 2  # raise it when decoding or the layout of the file changes
 _MAGIC = b"rgbstore"
 _TAIL = struct.Struct("<Q8s")  # length of the index, then the magic, at the file's end
 _SUFFIX = ".rgb"
+_FOLDER = "pose-images"
+# A cache is named by its key; one that is being written is hidden, and named as `atomic_path` does.
+_OWN = re.compile(r"[0-9a-f]{64}\.rgb|\.[0-9a-f]{16}\.rgb")
 _UNUSED_S = 30 * 24 * 3600.0  # files that no run has opened for this long are removed
 _STALE_S = 24 * 3600.0
 _MIB = 1 << 20
@@ -98,8 +102,9 @@ class ImageStore:
 def open_store(paths: Iterable[Path], cache_dir: Path, *, cache_mib: int, workers: int) -> ImageStore:
     """Open the cache of some images; decode them first if no run has done so before.
 
-    The cache is found by the images' content, whatever their names. Every image is decoded once, also where it does
-    not fit, so that broken ones are known before training.
+    The cache is found and laid out by the images' content, whatever their names: equal sets of images share one file,
+    and one that is made again while another run has it open is the same to the byte. Every image is decoded once,
+    also where it does not fit, so that broken ones are known before training.
 
     Args:
         paths: The images; each may be named several times.
@@ -113,16 +118,17 @@ def open_store(paths: Iterable[Path], cache_dir: Path, *, cache_mib: int, worker
     """
     files = sorted(set(paths))
     contents = map_files(hash_file, files, workers, "Reading images")
-    first = {content: path for path, content in reversed(contents.items())}
-    folder = cache_dir / "images"
+    named = {content: path for path, content in reversed(contents.items())}
+    first = {content: named[content] for content in sorted(named)}
+    folder = cache_dir / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     key = digest_of([*first, f"version {FORMAT_VERSION} with {cache_mib} MiB"])
     target = folder / f"{key}{_SUFFIX}"
-    index = _read_index(target)
+    index = _read_index(target, first)
     if index is None:
         _remove_old(folder)
         _build(target, first, cache_mib * _MIB, workers)
-        index = _read_index(target)
+        index = _read_index(target, first)
     if index is None:
         raise OSError(f"{target}: the cache of images just written cannot be read; check the disk")
     target.touch()
@@ -131,7 +137,7 @@ def open_store(paths: Iterable[Path], cache_dir: Path, *, cache_mib: int, worker
 
 
 def _build(target: Path, images: Mapping[str, Path], limit: int, workers: int) -> None:
-    """Decode images by content into one file; an index stands at its end."""
+    """Decode images by content into one file, in the order given; an index stands at its end."""
     index: dict[str, dict[str, int | None]] = {}
     names = {path: content for content, path in images.items()}
     with _naming_what_helps(target), atomic_path(target) as temporary, temporary.open("wb") as stream:
@@ -143,7 +149,7 @@ def _build(target: Path, images: Mapping[str, Path], limit: int, workers: int) -
                 stream.write(image.data)
             index[names[path]] = asdict(StoredImage(image.shape[1], image.shape[0], offset if fits else None))
 
-        map_files(photograph.read, sorted(names), workers, "Decoding images", keep)
+        map_files(photograph.read, list(names), workers, "Decoding images", keep)
         text = json.dumps(index).encode()
         stream.write(text + _TAIL.pack(len(text), _MAGIC))
 
@@ -159,8 +165,8 @@ def _naming_what_helps(target: Path) -> Iterator[None]:
         raise OSError(error.errno, message, str(target)) from error
 
 
-def _read_index(file: Path) -> dict[str, StoredImage] | None:
-    """Return the index of a cache; None if there is no cache, or it is damaged and must be made again."""
+def _read_index(file: Path, contents: Iterable[str]) -> dict[str, StoredImage] | None:
+    """Return the index of a cache of some contents; None if there is none, or it is damaged and must be made again."""
     try:
         with file.open("rb") as stream:
             size = stream.seek(0, 2)
@@ -168,12 +174,32 @@ def _read_index(file: Path) -> dict[str, StoredImage] | None:
             tail = stream.read()
             length, magic = _TAIL.unpack(tail) if len(tail) == _TAIL.size else (0, b"")
             if magic == _MAGIC and length + _TAIL.size <= size:
-                stream.seek(size - _TAIL.size - length)
-                return {content: StoredImage(**entry) for content, entry in json.loads(stream.read(length)).items()}
+                pixels = stream.seek(size - _TAIL.size - length)
+                return _parse_index(stream.read(length), contents, pixels)
     except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:  # also what is no UTF-8 or no JSON
+        log.warning("%s: the index of this cache of images is damaged (%s); it is made again", file, error)
         return None
     log.warning("%s: not a whole cache of images; it is made again", file)
     return None
+
+
+def _parse_index(text: bytes, contents: Iterable[str], pixels: int) -> dict[str, StoredImage]:
+    """Return what an index says of contents, whose images must lie in the first so many bytes of the file.
+
+    Raises:
+        ValueError: If it is no UTF-8, no JSON, or an image lies elsewhere; TypeError and KeyError likewise.
+    """
+    index = json.loads(text)
+    entries = {content: StoredImage(**index[content]) for content in contents}
+    for content, entry in entries.items():
+        numbers = (entry.width, entry.height, 0 if entry.offset is None else entry.offset)
+        if not all(type(number) is int for number in numbers) or min(numbers[:2]) < 1 or numbers[2] < 0:
+            raise ValueError(f"image {content[:8]} of {entry}")
+        if entry.offset is not None and entry.offset + entry.bytes > pixels:
+            raise ValueError(f"image {content[:8]} ends beyond the {pixels} bytes of pixels")
+    return entries
 
 
 def _log_misses(index: Mapping[str, StoredImage], cache_mib: int) -> None:
@@ -191,8 +217,13 @@ def _log_misses(index: Mapping[str, StoredImage], cache_mib: int) -> None:
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove caches that no run has used for a month, and what a killed process left a day ago or longer."""
+    """Remove caches that no run has used for a month, and what a killed process left a day ago or longer.
+
+    Anything else that lies there is somebody's own and stays.
+    """
     for path in folder.iterdir():
+        if not _OWN.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+            continue
         with suppress(FileNotFoundError):  # another run may publish or remove it at the same moment
             age = time.time() - path.stat().st_mtime
             if age > (_STALE_S if path.name.startswith(".") else _UNUSED_S):

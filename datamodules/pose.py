@@ -41,7 +41,7 @@ class PoseData(DataModule):
         input_size: Width and height of the network's input in pixels.
         batch_size: Subjects of an optimiser step on one device.
         subject: "box" cuts out each subject's box, "image" takes whole images; "auto" takes boxes where there are
-            any or the format is one of persons.
+            any, an image shows several subjects, or the format is one of persons.
         padding: A box is this many times as large when it is cut out.
         edges: Limbs as pairs of joint names, where the annotations have none.
         pairs: Left and right joints as pairs of names, where neither the annotations nor the names tell.
@@ -93,11 +93,18 @@ class PoseData(DataModule):
         self.prepared: PreparedPoses | None = None
 
     def prepare_data(self) -> None:
-        """Make the embedded data if it is absent, then decode what is not in the cache."""
-        if self.embedded and not self.root.exists():
-            from datamodules.figures import make_figures
+        """Make the embedded data if it is absent, then decode what is not in the cache.
 
-            make_figures(self.root, seed=0, workers=self.workers)
+        Raises:
+            DataError: If the embedded data is of another version, or data cannot be used.
+        """
+        if self.embedded:
+            from datamodules.figures import check_figures, make_figures
+
+            if self.root.exists():
+                check_figures(self.root)
+            else:
+                make_figures(self.root, seed=0, workers=self.workers)
         self.prepared = self.prepared or self._prepare()
 
     def setup(self, stage: str) -> None:

@@ -22,8 +22,7 @@ def pose_training_range(
     """Return what the training images span, as a JSON-able dictionary.
 
     Each entry is a range [low, high]: `width_px` and `height_px` of the images; `brightness`, the 0.5 and 99.5
-    percentile over subjects of a cut's mean from 0 to 255; `contrast`, the same of its deviation; `subject_share`,
-    the same of the box's longer edge as a share of the image's along that axis.
+    percentile over subjects of a cut's mean from 0 to 255; `contrast`, the same of its deviation.
 
     Args:
         subjects: Those that train.
@@ -31,7 +30,6 @@ def pose_training_range(
         preprocessing: How they are cut out.
     """
     sizes = np.array([images.size(subject.image) for subject in subjects], dtype=np.float64)
-    boxes = np.array([subject.box[2:] for subject in subjects])
     step = -(-len(subjects) // _MAX_SUBJECTS)
     looks = np.array(
         [
@@ -44,7 +42,6 @@ def pose_training_range(
         "height_px": [int(sizes[:, 1].min()), int(sizes[:, 1].max())],
         "brightness": _span(looks[:, 0]),
         "contrast": _span(looks[:, 1]),
-        "subject_share": _span((boxes / sizes).max(axis=1)),
     }
 
 

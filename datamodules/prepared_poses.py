@@ -15,7 +15,7 @@ from datamodules.image_store import ImageStore
 from datamodules.keypoints import PoseListing, PoseSample
 from datamodules.pose_dataset import Subject
 from datamodules.pose_range import pose_training_range
-from datamodules.pose_subjects import choose_subject, to_subject, usable, warn_of_boxes
+from datamodules.pose_subjects import choose_subject, to_subject, usable, warn_of_boxes, warn_of_far_joints
 from datamodules.splits import Split, SplitChoice, split_cases
 
 log = logging.getLogger(__name__)
@@ -70,12 +70,14 @@ def prepare_poses(
         padding: A box is this many times as large when it is cut out.
 
     Raises:
-        DataError: If an image is in two groups, or there are fewer groups than folds.
+        DataError: If an image is in two groups, there are fewer groups than folds, or whole images are asked for and
+            one shows several subjects.
     """
-    chosen, reason = choose_subject(listing, subject)
-    log.info("Subjects are cut out by %s: %s", "their boxes" if chosen == "box" else "whole images", reason)
     refuse_parted_images(root, listing.samples, images)
     samples = {sample.id: sample for sample in usable(listing.samples, images)}
+    chosen, reason = choose_subject(list(samples.values()), listing.format, subject)
+    log.info("Subjects are cut out by %s: %s", "their boxes" if chosen == "box" else "whole images", reason)
+    warn_of_far_joints(list(samples.values()), images)
     if chosen == "box":
         warn_of_boxes(list(samples.values()), images)
     folds = _folds(split, {sample.group for sample in samples.values()})
@@ -98,7 +100,8 @@ def _folds(split: SplitChoice, groups: set[str]) -> int:
     if not split.fold < len(groups) < split.folds or len(groups) < 2:
         return split.folds
     log.warning(
-        "There are %d groups (%s), fewer than data.split.folds: each is a fold of its own, and %.0f %% of them validate",
+        "There are %d groups (%s), fewer than data.split.folds: each is a fold of its own, and %.0f %% of them "
+        "validate",
         len(groups),
         ", ".join(sorted(groups)),
         100 / len(groups),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.calibration import Calibration
+from pipeline.calibration import Calibration, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -26,18 +25,21 @@ _SAMPLES = 33
 def fit_calibration(
     scores: NDArray[np.floating] | Sequence[float],
     correct: NDArray[np.generic] | Sequence[bool],
-    kind: Literal["isotonic", "temperature", "none"] = "isotonic",
+    kind: Kind = "isotonic",
+    *,
+    warn: bool = True,
 ) -> Calibration:
     """Fit the probability that a joint is right to its score.
 
     "isotonic" is the rising step curve of least squares (Zadrozny and Elkan, KDD 2002). "temperature" is a logistic
     curve over the score's log-odds with a temperature and a shift (Platt 1999; Guo and others, ICML 2017, section
-    4.2). With too few points the next simpler kind is taken, which the note and a warning say.
+    4.2). With too few points the next simpler kind is taken, which the note says.
 
     Args:
         scores: One per joint, the heatmap's maximum [N]; joints without a finite score are left out.
         correct: Whether the joint was found where it is [N].
         kind: What is asked for.
+        warn: Whether the log says so too, if a simpler kind is taken.
 
     Raises:
         ValueError: If the lengths differ or the kind is unknown.
@@ -49,7 +51,7 @@ def fit_calibration(
         raise ValueError(f"calibration: expected as many outcomes as scores, found {len(y)} and {len(x)}")
     x, y = x[np.isfinite(x)], y[np.isfinite(x)]
     chosen, why = _possible(kind, x, y)
-    if why:
+    if why and warn:
         logger.warning("calibration: %s", why)
     if chosen == "none":
         return Calibration(note=f"not calibrated: the score itself{'; ' + why if why else ''}")
@@ -60,9 +62,7 @@ def fit_calibration(
     return Calibration(chosen, _anchored(points), note)
 
 
-def _possible(
-    kind: Literal["isotonic", "temperature", "none"], x: Array, y: Array
-) -> tuple[Literal["isotonic", "temperature", "none"], str]:
+def _possible(kind: Kind, x: Array, y: Array) -> tuple[Kind, str]:
     """Return the kind that the points allow, and why it is not the one asked for."""
     if kind == "none" or (kind == "isotonic" and len(x) >= ISOTONIC_POINTS and x.max() > 0):
         return kind, ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.calibration import Kind
 from pipeline.calibration_fit import fit_calibration
 
 BINS = 10  # of equal width, over probabilities of 0 to 1
@@ -15,12 +16,26 @@ BINS = 10  # of equal width, over probabilities of 0 to 1
 Array = NDArray[np.float64]
 
 
+class CalibrationReport(NamedTuple):
+    """How far a calibration can be trusted.
+
+    Attributes:
+        figures: JSON-able: `points`, `groups`, `share_correct`, `ece` and `brier` after calibration and `ece_score` and
+            `brier_score` of the score itself (clipped to 0 to 1), `bins` of `reliability_bins`, `kinds` of the two
+            fits, and `note`. With fewer than two groups `ece` and `brier` are None and there are no bins.
+        held_out: The probability of each joint by the fit that did not see it [N], None with fewer than two groups.
+    """
+
+    figures: dict[str, Any]
+    held_out: Array | None
+
+
 def calibration_report(
     scores: NDArray[np.floating] | Sequence[float],
     correct: NDArray[np.generic] | Sequence[bool],
     groups: Sequence[str],
-    kind: Literal["isotonic", "temperature", "none"] = "isotonic",
-) -> dict[str, Any]:
+    kind: Kind = "isotonic",
+) -> CalibrationReport:
     """Measure calibration by cross-fitting: fit on one half of the groups, measured on the other, both ways.
 
     Args:
@@ -28,11 +43,6 @@ def calibration_report(
         correct: Whether the joint was found where it is [N].
         groups: What must not lie on both sides of a fit, by joint [N]: its case, or its video.
         kind: As for `fit_calibration`.
-
-    Returns:
-        JSON-able: `points`, `share_correct`, `ece` and `brier` after calibration and `ece_score` and `brier_score`
-        of the score itself (clipped to 0 to 1), `bins` of `reliability_bins`, `kinds` of the two fits, and `note`.
-        With fewer than two groups `ece` and `brier` are None and there are no bins.
 
     Raises:
         ValueError: If the lengths differ.
@@ -54,21 +64,23 @@ def calibration_report(
     }
     if len(names) < 2:
         note = f"not measured: expected at least two groups of cases to part, found {len(names)}"
-        return report | {"ece": None, "brier": None, "kinds": [], "bins": [], "note": note}
+        return CalibrationReport(report | {"ece": None, "brier": None, "kinds": [], "bins": [], "note": note}, None)
     # Dealt out in a fixed random order, as names that follow one another are often alike.
     first = np.isin(members, np.random.default_rng(0).permutation(len(names))[::2])
     probability, kinds = np.empty_like(x), []
     for measured in (first, ~first):
-        fitted = fit_calibration(x[~measured], y[~measured], kind)
+        # Halves may be too small for the kind that all together allow: `kinds` says so, and need not be warned of.
+        fitted = fit_calibration(x[~measured], y[~measured], kind, warn=False)
         probability[measured] = fitted.apply(x[measured])
         kinds.append(fitted.kind)
-    return report | {
+    measures = {
         "ece": expected_calibration_error(probability, y),
         "brier": brier_score(probability, y),
         "kinds": kinds,
         "bins": reliability_bins(probability, y),
         "note": f"measured on the half of the {len(names)} groups that the calibration was not fitted to, both ways",
     }
+    return CalibrationReport(report | measures, probability)
 
 
 def reliability_bins(probability: NDArray[np.floating], correct: NDArray[np.generic]) -> list[dict[str, float]]:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from pytorch_lightning import Trainer
 
+from datamodules.keypoints import Skeleton
 from datamodules.pose import PoseData, flip_if_safe
 from pipeline.finished import Finished
 from pipeline.inference.pose_predictor import PosePredictor
-from pipeline.metrics.keypoint_norm import choose_norm
+from pipeline.metrics.keypoint_norm import RIGHT_WITHIN, KeypointNorm, choose_norm
 from pipeline.metrics.keypoints import PoseSummary, summarise_poses
 from pipeline.model_folder import ModelDescription, load_model_folder, save_model_folder
-from pipeline.pose_calibrating import RIGHT_WITHIN, CalibratedPose, calibrate
+from pipeline.pose_calibrating import CalibratedPose, calibrate
 from pipeline.pose_gallery import draw_gallery
 from pipeline.pose_scores import FoundPose, write_tables
 from pipeline.pose_validation import predict_subjects
@@ -49,13 +50,14 @@ def finish_pose(task: PoseTask, data: PoseData, trainer: Trainer, folder: Path) 
     whole = predict_subjects(predictor, samples, norm)
     step = -(-len(samples) // _MOST_SHIFTED)
     shifted = predict_subjects(predictor, samples[::step], norm, "shifted")
-    calibrated = calibrate(whole, shifted, norm, data.input_size)
+    calibrated = calibrate(whole, shifted, norm, data.input_size, task.calibration)
     found = [_with_confidence(pose, calibrated) for pose in whole]
 
     summary = summarise_poses([pose.scored() for pose in found], data.skeleton, norm=norm)
-    log.info("validation from files; the norm is %s\n%s", words, summary.table())
-    about = {"norm": words, "calibration": calibrated.report}
-    write_tables(found, data.skeleton, summary, about, folder / "validation")
+    visible = _visible_alone(found, summary, data.skeleton, norm)
+    log.info("validation from files\n%s%s", summary.table(), _visible_line(visible, norm))
+    about = {"norm": words, "visible_alone": visible, "calibration": calibrated.report}
+    write_tables(found, data.skeleton, summary, about, data.root, folder / "validation")
     description.inference["calibration"] = calibrated.calibration.to_dict()
     description.metrics.update(_kept(summary, calibrated))
     origin = f"{len(data.split.train)} subjects of {data.root.name}, format {data.listing.format}"
@@ -69,6 +71,9 @@ def finish_pose(task: PoseTask, data: PoseData, trainer: Trainer, folder: Path) 
 
 def _describe(task: PoseTask, data: PoseData, trainer: Trainer) -> ModelDescription:
     width, height = data.input_size
+    flip_test = task.flip_test and _saw_mirror_images(data)
+    if task.flip_test and not flip_test:
+        log.info("no flip test, here and in `pipeline pose`: training saw no mirror images")
     return ModelDescription(
         task="pose",
         network={},
@@ -77,7 +82,7 @@ def _describe(task: PoseTask, data: PoseData, trainer: Trainer) -> ModelDescript
         patch_size=[height, width],
         inference={
             "codec": task.codec.to_dict(),
-            "flip_test": task.flip_test and _saw_mirror_images(data),
+            "flip_test": flip_test,
             "precision": str(trainer.precision),
         },
         versions={},
@@ -98,6 +103,24 @@ def _with_confidence(pose: FoundPose, calibrated: CalibratedPose) -> FoundPose:
     return dataclasses.replace(pose, confidence=np.asarray(confidence, np.float64))
 
 
+def _visible_alone(
+    found: Sequence[FoundPose], summary: PoseSummary, skeleton: Skeleton, norm: KeypointNorm
+) -> dict[str, float | None] | None:
+    """Return the scores over visible joints, None where no joint is occluded and they would be the same."""
+    if not summary.counts["points_occluded"]:
+        return None
+    visible = summarise_poses([pose.scored() for pose in found], skeleton, norm=norm, visible_only=True)
+    return {"points": visible.counts["points"], **visible.overall}
+
+
+def _visible_line(visible: dict[str, float | None] | None, norm: KeypointNorm) -> str:
+    if visible is None:
+        return ""
+    key = f"pck@{RIGHT_WITHIN[norm.kind]:g}"
+    share, rmse = _text(visible[key], 3), _text(visible["rmse_px"], 2)
+    return f"\nVisible joints alone: {key} {share}, rmse_px {rmse} over {visible['points']} points."
+
+
 def _kept(summary: PoseSummary, calibrated: CalibratedPose) -> dict[str, Any]:
     """Return the scores that model.json holds: all together, and each joint's."""
     overall = {key: value for key, value in summary.overall.items() if value is not None}
@@ -114,8 +137,8 @@ def _finished(found: Sequence[FoundPose], summary: PoseSummary, calibrated: Cali
     name, key = ("PCKh" if kind == "head" else "PCK"), f"pck@{within:g}"
     overall = summary.overall
     headline = (
-        f"Validation {name}@{within:g} {_text(overall[key], 3)} ({kind}), RMSE {_text(overall['rmse_px'], 2)} px "
-        f"over {len(found)} subjects"
+        f"Validation {name}@{within:g} {_text(overall[key], 3)} ({kind}), RMSE {_text(overall['rmse_px'], 2)} px, "
+        f"mean error {_text(overall['epe_px'], 2)} px over {len(found)} subjects"
     )
     by_joint = ", ".join(
         f"{joint} {_text(row[key], 2)}" for joint, row in zip(summary.names, summary.rows, strict=True)
@@ -125,8 +148,11 @@ def _finished(found: Sequence[FoundPose], summary: PoseSummary, calibrated: Cali
         f"calibration error {_text(report['ece'], 3)}; on average {_text(report['confidence_in_view'], 2)} in view, "
         f"{_text(report['confidence_out_of_view'], 2)} out of view"
     )
-    lines = [("by joint", by_joint), ("mean error", f"{_text(overall['epe_px'], 2)} px"), ("confidence", confidence)]
-    return Finished(headline, lines, summary.metrics | _calibration_metrics(calibrated))
+    return Finished(
+        headline,
+        [("by joint", by_joint), ("confidence", confidence)],
+        summary.metrics | _calibration_metrics(calibrated),
+    )
 
 
 def _text(value: float | None, decimals: int) -> str:

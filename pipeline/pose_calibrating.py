@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 
 from datamodules.cropping import invert, transform
 from datamodules.keypoints import UNLABELLED, VISIBLE
-from pipeline.calibration import Calibration
+from pipeline.calibration import Calibration, Kind
 from pipeline.calibration_fit import fit_calibration
 from pipeline.calibration_outcomes import joint_outcomes
 from pipeline.calibration_report import calibration_report, reliability_bins
-from pipeline.metrics.keypoint_norm import KeypointNorm
+from pipeline.metrics.keypoint_norm import RIGHT_WITHIN, KeypointNorm
 from pipeline.pose_plots import reliability_png
 from pipeline.pose_scores import FoundPose
 
-# A joint is right within this share of the norm: what PCK and PCKh are most often given at.
-RIGHT_WITHIN = {"torso": 0.2, "box": 0.2, "head": 0.5}
 _UNCLEAR = 0.03  # of the cut's longer side: joints so close to its border are neither in view nor out of it
 
 
@@ -31,7 +29,9 @@ class CalibratedPose:
 
     Args:
         calibration: From score to probability.
-        report: What `calibration_report` says of it, with the mean confidence of joints in view and out of it.
+        report: Figures of `calibration_report`, with the mean confidence of joints in view and out of it, by the fit
+            that did not see them.
+        held_out: These confidences [N], None where there is a single group.
         scores: The heatmap's maximum of each judged joint [N].
         correct: Which of them were right [N].
         in_view: Which of them lay in what the network was shown [N].
@@ -39,6 +39,7 @@ class CalibratedPose:
 
     calibration: Calibration
     report: dict[str, Any]
+    held_out: NDArray[np.float64] | None
     scores: NDArray[np.float64]
     correct: NDArray[np.bool_]
     in_view: NDArray[np.bool_]
@@ -47,11 +48,16 @@ class CalibratedPose:
         """Draw the reliability before and after, and how the confidences spread."""
         before = reliability_bins(np.clip(self.scores, 0, 1), self.correct)
         curves = {"maximum of the heatmap": before, "calibrated, on the other half": self.report["bins"]}
-        reliability_png(curves, self.calibration.apply(self.scores), self.in_view, path)
+        confidence = self.calibration.apply(self.scores) if self.held_out is None else self.held_out
+        reliability_png(curves, confidence, self.in_view, path)
 
 
 def calibrate(
-    whole: Sequence[FoundPose], shifted: Sequence[FoundPose], norm: KeypointNorm, size: tuple[int, int]
+    whole: Sequence[FoundPose],
+    shifted: Sequence[FoundPose],
+    norm: KeypointNorm,
+    size: tuple[int, int],
+    kind: Kind = "isotonic",
 ) -> CalibratedPose:
     """Fit the probability that a joint is right to its score.
 
@@ -62,21 +68,22 @@ def calibrate(
         shifted: Cuts that leave some joints out of view.
         norm: What right means relates to.
         size: Width and height of the cuts.
+        kind: As for `fit_calibration`.
     """
     within = RIGHT_WITHIN[norm.kind]
     parts = [_judge(found, within, size) for found in (whole, shifted)]
     scores, correct, in_view = (np.concatenate([part[index] for part in parts]) for index in range(3))
     groups = [group for part in parts for group in part[3]]
-    fitted = fit_calibration(scores, correct)
+    fitted = fit_calibration(scores, correct, kind)
     note = f"right means within {within:g} of the norm ({norm.kind}); a joint out of view is never right"
     calibration = replace(fitted, note=f"{fitted.note}; {note}")
-    confidence = calibration.apply(scores)
+    figures, held_out = calibration_report(scores, correct, groups, kind)
     means = {
-        f"confidence_{name}": float(confidence[chosen].mean()) if chosen.any() else None
+        f"confidence_{name}": None if held_out is None or not chosen.any() else float(held_out[chosen].mean())
         for name, chosen in (("in_view", in_view), ("out_of_view", ~in_view))
     }
-    report = {**calibration_report(scores, correct, groups), **means, "meaning": note}
-    return CalibratedPose(calibration, report, scores, correct, in_view)
+    report = {**figures, **means, "meaning": note}
+    return CalibratedPose(calibration, report, held_out, scores, correct, in_view)
 
 
 def view_of(found: FoundPose, size: tuple[int, int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ from datamodules.formats import photograph
 from datamodules.keypoints import Skeleton
 from networks.base import stages_of
 from pipeline.inference.pose_predictor import PosePredictor
-from pipeline.pose_calibrating import RIGHT_WITHIN
+from pipeline.metrics.keypoint_norm import RIGHT_WITHIN
 from pipeline.pose_heatmap_pictures import DrawnHeatmaps, heatmaps_png
 from pipeline.pose_pictures import DrawnPose, contact_sheet_png, subject_png
 from pipeline.pose_plots import joint_errors_png, pck_curves_png

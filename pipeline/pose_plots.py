@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from datamodules.formats.atomic import atomic_path
 from datamodules.keypoints import Skeleton
+from pipeline.metrics.keypoint_norm import RIGHT_WITHIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ def pck_curves_png(normalised: NDArray[np.float64], skeleton: Skeleton, norm: st
     Args:
         normalised: Errors in units of the norm [N, K], NaN where a joint has no truth.
         skeleton: The joints; the right one of a pair is drawn as its left one, but dashed.
-        norm: Name of the norm.
+        norm: Kind of the norm; a dotted line marks what counts as right.
         path: The PNG file to write; its folder exists.
     """
     from matplotlib import colormaps
@@ -45,7 +46,7 @@ def pck_curves_png(normalised: NDArray[np.float64], skeleton: Skeleton, norm: st
     everything = normalised[np.isfinite(normalised)]
     if everything.size:
         axes.plot(THRESHOLDS, shares_within(everything), color="black", linewidth=2.6, label="all joints")
-    axes.axvline(0.2, color="grey", linewidth=0.8, linestyle=":")
+    axes.axvline(RIGHT_WITHIN[norm], color="grey", linewidth=0.8, linestyle=":")
     axes.set_xlim(0, THRESHOLDS[-1])
     axes.set_ylim(0, 1.01)
     axes.set_xlabel(f"threshold as a share of the norm ({norm})")

@@ -75,7 +75,12 @@ class FoundPose:
 
 
 def write_tables(
-    found: Sequence[FoundPose], skeleton: Skeleton, summary: PoseSummary, about: dict[str, Any], folder: Path
+    found: Sequence[FoundPose],
+    skeleton: Skeleton,
+    summary: PoseSummary,
+    about: dict[str, Any],
+    root: Path,
+    folder: Path,
 ) -> None:
     """Write all tables of a validation.
 
@@ -84,13 +89,14 @@ def write_tables(
         skeleton: Their joints.
         summary: Their scores.
         about: What summary.json holds beside the scores.
+        root: Folder of the data set, or its file of annotations.
         folder: Where the tables go; it is made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / PREDICTIONS_NAME, _csv(_HEAD, predictions(found, skeleton.names)))
     write_atomically(folder / SCORES_NAME, _scores(summary))
     write_atomically(folder / SUMMARY_NAME, _json({**summary.to_dict(), **about}))
-    for name, content in zip((TRUTH_NAME, RESULTS_NAME), coco_pair(found, skeleton), strict=True):
+    for name, content in zip((TRUTH_NAME, RESULTS_NAME), coco_pair(found, skeleton, root), strict=True):
         write_atomically(folder / name, _json(content))
 
 
@@ -106,11 +112,15 @@ def predictions(found: Iterable[FoundPose], names: Sequence[str]) -> Iterable[li
             yield [pose.sample.id, name, *numbers, *worth, *true, int(seen), wrong]
 
 
-def coco_pair(found: Sequence[FoundPose], skeleton: Skeleton) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def coco_pair(
+    found: Sequence[FoundPose], skeleton: Skeleton, root: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return truth and results in COCO's format, so that its tools can score one against the other.
 
-    Images are numbered from 1 on in the order of the subjects; `file_name` tells which they are.
+    Images are numbered from 1 on in the order of the subjects; `file_name` is their path from the data set's folder
+    on, or where they lie outside of it, the name of their first subject.
     """
+    first = {pose.sample.image: pose.sample for pose in reversed(found)}
     numbers = {image: number for number, image in enumerate(dict.fromkeys(pose.sample.image for pose in found), 1)}
     category = {
         "id": 1,
@@ -120,7 +130,7 @@ def coco_pair(found: Sequence[FoundPose], skeleton: Skeleton) -> tuple[dict[str,
     }
     truth = {
         "info": {"description": "validation subjects"},
-        "images": [{"id": number, "file_name": image.name} for image, number in numbers.items()],
+        "images": [{"id": number, "file_name": _file_name(first[image], root)} for image, number in numbers.items()],
         "categories": [category],
         "annotations": [_annotation(pose, numbers[pose.sample.image], n) for n, pose in enumerate(found, 1)],
     }
@@ -134,6 +144,11 @@ def coco_pair(found: Sequence[FoundPose], skeleton: Skeleton) -> tuple[dict[str,
         for pose in found
     ]
     return truth, results
+
+
+def _file_name(sample: PoseSample, root: Path) -> str:
+    folder, image = (root.parent if root.is_file() else root).absolute(), sample.image.absolute()
+    return image.relative_to(folder).as_posix() if image.is_relative_to(folder) else sample.id
 
 
 def _annotation(pose: FoundPose, image: int, number: int) -> dict[str, Any]:

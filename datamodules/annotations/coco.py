@@ -20,7 +20,7 @@ from datamodules.formats.errors import DataError
 from datamodules.keypoints import OCCLUDED, UNLABELLED, VISIBLE, Box
 
 _SKIPPED = {"crowd": "of a crowd", "bare": "without keypoints", "unlabelled": "without any labelled joint"}
-_Image = tuple[str, tuple[float, float] | None, str | None]
+_Image = tuple[str, str | None]  # its path, and the video that it is a frame of
 
 
 def is_coco(content: object) -> bool:
@@ -93,10 +93,8 @@ def _images(path: Path, entries: list[Any]) -> dict[Any, _Image]:
         if "id" not in image or not isinstance(name, str) or not name.strip():
             raise DataError(path, "`id` and `file_name` of every image", f"images[{number}]: {image}", "mend the file")
         ids.append(image["id"])
-        width, height = image.get("width"), image.get("height")
-        size = (float(width), float(height)) if _is_number(width) and _is_number(height) else None
         video = image.get("video_id", image.get("vid_id"))
-        images[_key(image["id"])] = (plain_path(name), size, None if video is None else str(video))
+        images[_key(image["id"])] = (plain_path(name), None if video is None else str(video))
     _refuse_doubles(path, "image", ids)
     return images
 
@@ -107,7 +105,7 @@ def _subject(
     if _key(entry.get("image_id")) not in images:
         found = f"image_id {entry.get('image_id')!r} in {place}, which is no image's"
         raise DataError(path, "an image for every annotation", found, "add it to `images`, or remove the annotation")
-    image, size, video = images[_key(entry["image_id"])]
+    image, video = images[_key(entry["image_id"])]
     table = _table(path, place, entry["keypoints"], count)
     labels = table[:, 2]
     if not np.isin(labels, (UNLABELLED, OCCLUDED, VISIBLE)).all():
@@ -131,7 +129,6 @@ def _subject(
         box=_box(path, place, entry.get("bbox")),
         area_px=float(area) if _is_number(area) and area > 0 else None,
         video=video,
-        size=size,
     )
 
 

@@ -50,9 +50,12 @@ def category_edges(path: Path, category: Mapping[str, Any], names: Sequence[str]
     The skeleton counts joints from 1; one with a joint 0 can but count from 0, and one of names is taken as it is.
 
     Raises:
-        DataError: If an entry names no joint.
+        DataError: If it is no list, or an entry names no joint.
     """
-    skeleton = [entry for entry in category.get("skeleton") or [] if entry]
+    skeleton = category.get("skeleton")
+    if skeleton is not None and not isinstance(skeleton, list):
+        raise DataError(path, "a list of pairs of joints as skeleton", repr(skeleton)[:80], "mend the category")
+    skeleton = [entry for entry in skeleton or () if entry not in (None, [])]
     if all(_is_pair(entry, str) for entry in skeleton):
         return tuple((str(first), str(second)) for first, second in skeleton)
     if not all(_is_pair(entry, int) for entry in skeleton):
@@ -78,7 +81,8 @@ def category_pairs(category: Mapping[str, Any]) -> NamePairs | None:
 
 
 def _is_pair(entry: object, kind: type) -> bool:
-    return isinstance(entry, list) and len(entry) == 2 and all(isinstance(joint, kind) for joint in entry)
+    # by the exact type: true and false would else pass as the joints 1 and 0
+    return isinstance(entry, list) and len(entry) == 2 and all(type(joint) is kind for joint in entry)
 
 
 def _names(path: Path, category: Mapping[str, Any]) -> tuple[str, ...]:

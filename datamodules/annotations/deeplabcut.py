@@ -16,7 +16,7 @@ import numpy as np
 
 from datamodules.annotations.deeplabcut_config import ProjectConfig, read_config
 from datamodules.annotations.deeplabcut_files import read_tables
-from datamodules.annotations.deeplabcut_table import LabelTable, read_csv
+from datamodules.annotations.deeplabcut_table import LabelTable, read_csv, refuse_doubles
 from datamodules.annotations.subjects import Annotations, FolderRank, Subject, joints
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import UNLABELLED, VISIBLE
@@ -56,7 +56,11 @@ def read_label_file(path: Path) -> Annotations:
 
 
 def _found_images(table: LabelTable, root: Path) -> LabelTable:
-    """Lead rows whose path is that of another computer to the images beside their table."""
+    """Lead rows whose path is that of another computer to the images beside their table.
+
+    Raises:
+        DataError: If two rows are led to one image.
+    """
     images = []
     for image in table.images:
         beside = table.path.parent / PurePosixPath(image).name
@@ -64,12 +68,14 @@ def _found_images(table: LabelTable, root: Path) -> LabelTable:
         images.append(beside.relative_to(root).as_posix() if there else image)
     if tuple(images) != table.images:
         log.warning("%s: its images are taken from its own folder, as the paths in it lead nowhere", table.path)
+        refuse_doubles(table.path, images)
     return replace(table, images=tuple(images))
 
 
 def _annotations(
     source: Path, root: Path, tables: Sequence[LabelTable], config: ProjectConfig | None, origins: Sequence[str]
 ) -> Annotations:
+    refuse_doubles(source, [image for table in tables for image in table.images])
     names, names_from = _names(source, tables, config)
     subjects: list[Subject] = []
     empty = 0

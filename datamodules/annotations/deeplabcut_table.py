@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +77,21 @@ def checked_table(
             raise DataError(
                 path, "x and y for each body part", f"only {column[_COORD]} of {column[_BODYPART]}", "mend it"
             )
-    doubles = sorted({image for image in images if images.count(image) > 1}) if len(set(images)) < len(images) else []
-    if doubles:
-        raise DataError(path, "one row for each image", f"more for {', '.join(doubles[:5])}", "remove the others")
     table = LabelTable(path, named, tuple(plain_path(image) for image in images), values[:, kept])
+    refuse_doubles(path, table.images)
     _refuse_half_points(table)
     return table
+
+
+def refuse_doubles(path: Path, images: Sequence[str]) -> None:
+    """Refuse rows of which several speak of one image.
+
+    Raises:
+        DataError: With the images that have several.
+    """
+    doubles = sorted(image for image, count in Counter(images).items() if count > 1)
+    if doubles:
+        raise DataError(path, "one row for each image", f"more for {', '.join(doubles[:5])}", "remove the others")
 
 
 def _refuse_half_points(table: LabelTable) -> None:

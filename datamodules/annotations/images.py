@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -46,27 +47,50 @@ def find_images(names: Sequence[str], ranks: Sequence[FolderRank], source: Path)
         source: The annotation file, for messages.
 
     Raises:
-        DataError: If images are missing, several folders of equal right hold all of them, or two names are one file.
+        DataError: If images are missing, several folders of equal right hold all of them, two names are one file, or a
+            name with `..` leads to no file of the data set.
     """
+    homes = [folder.resolve() for rank in ranks for folder in rank.folders]
+    _refuse_outside(names, homes, source)
     best, best_found = ranks[0].folders[0], -1
     for drop in range(max(len(PurePosixPath(name).parts) for name in names)):
         for rank in ranks:
             complete: dict[Path, dict[str, Path]] = {}
             for folder in rank.folders:
-                found = _in_folder(names, folder, drop)
+                found = _in_folder(names, folder, drop, homes)
                 if len(found) == len(names):
                     complete[folder] = found
                 elif drop == 0 and len(found) > best_found:
                     best, best_found = folder, len(found)
             if complete:
                 folder = _only(complete, source)
-                return FoundImages(complete[folder], _short(complete[folder], folder), _told(folder, drop, source))
+                files = complete[folder]
+                return FoundImages(files, _short(files, folder), _told(files, folder, drop, source))
         if best_found > 0:
             break
-    raise _missing(names, best, ranks, source)
+    raise _missing(names, best, ranks, homes, source)
 
 
-def _in_folder(names: Sequence[str], folder: Path, drop: int) -> dict[str, Path]:
+def _refuse_outside(names: Sequence[str], homes: Sequence[Path], source: Path) -> None:
+    """Refuse names with `..` that lead to no file of the data set, wherever they are looked up."""
+    upward = [name for name in names if ".." in PurePosixPath(name).parts]
+    outside = [name for name in upward if not any(_in_folder([name], folder, 0, homes) for folder in homes)]
+    if outside:
+        raise DataError(
+            source,
+            expected="images within the data set",
+            found=f"{len(outside)} names that `..` leads out of it, or to no file: {', '.join(outside[:_LISTED])}",
+            remedy="name the images from the data set's folder on, or by their full paths",
+        )
+
+
+def _is_within(path: Path, homes: Sequence[Path]) -> bool:
+    """Tell whether a path's folder lies in one of some, once its `..` are followed; the file may be a link."""
+    folder = path.parent.resolve()
+    return any(folder.is_relative_to(home) for home in homes)
+
+
+def _in_folder(names: Sequence[str], folder: Path, drop: int, homes: Sequence[Path]) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
     found: dict[str, Path] = {}
@@ -75,7 +99,7 @@ def _in_folder(names: Sequence[str], folder: Path, drop: int) -> dict[str, Path]
             return {}
         parts = PurePosixPath(name).parts
         path = _existing(folder, str(PurePosixPath(*parts[min(drop, len(parts) - 1) :])))
-        if path is not None:
+        if path is not None and (".." not in parts or _is_within(path, homes)):
             found[name] = path
     return found
 
@@ -117,13 +141,23 @@ def _short(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
     return {name: unicodedata.normalize("NFC", PurePosixPath(path).as_posix()) for name, path in within.items()}
 
 
-def _told(folder: Path, drop: int, source: Path) -> str:
+def _told(files: Mapping[str, Path], folder: Path, drop: int, source: Path) -> str:
+    """Say where images lie; full paths may lead anywhere."""
+    plain = [Path(posixpath.normpath(path.parent)) for path in files.values()]
+    elsewhere = [parent for parent in plain if not parent.is_relative_to(posixpath.normpath(folder))]
+    if elsewhere:
+        where = os.path.commonpath(elsewhere)
+        full = f"{len(elsewhere)} in {where}, outside of {folder}, by their paths in {source.name}"
+        rest = len(files) - len(elsewhere)
+        return f"images: {full}" + (f"; {rest} in {folder}" if rest else "")
     cut = f"; the first {drop} folder(s) of the paths in {source.name} are not there and left out" if drop else ""
     return f"images: in {folder}{cut}"
 
 
-def _missing(names: Sequence[str], best: Path, ranks: Sequence[FolderRank], source: Path) -> DataError:
-    there = _in_folder(names, best, 0)
+def _missing(
+    names: Sequence[str], best: Path, ranks: Sequence[FolderRank], homes: Sequence[Path], source: Path
+) -> DataError:
+    there = _in_folder(names, best, 0, homes)
     missing = sorted(set(names) - set(there))
     looked = [str(folder) for rank in ranks for folder in rank.folders if folder.is_dir()]
     return DataError(

@@ -11,6 +11,9 @@ from datamodules.annotations.subjects import Annotations
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import Skeleton
 
+# A bare l in front, as in lear; lip and rip differ by it as well, so that one such pair alone proves nothing.
+_BARE = (re.compile(r"(?<![A-Za-z])l(?=[a-z])"), "r")
+_LEAST_BARE = 2
 # What marks a joint as left, and what stands in its place in the name of its right twin.
 _LEFT = [
     (re.compile("left"), "right"),
@@ -20,7 +23,8 @@ _LEFT = [
     (re.compile(r"(?<=[A-Za-z0-9])L(?![A-Za-z])"), "R"),  # earL, pawFL
     (re.compile(r"(?<=[a-z0-9])L(?=[A-Z])"), "R"),  # pawLFront
     (re.compile(r"(?<![A-Za-z])l(?![A-Za-z])"), "r"),  # l_ear, ear_l
-    (re.compile(r"(?<![A-Za-z])l(?=[A-Za-z])"), "r"),  # lEar, lear
+    (re.compile(r"(?<![A-Za-z])l(?=[A-Z])"), "r"),  # lEar
+    _BARE,
     (re.compile(r"(?<=(?<![A-Za-z])[a-z])l(?![A-Za-z])"), "r"),  # paw_fl
 ]
 
@@ -28,29 +32,40 @@ _LEFT = [
 def pairs_by_names(names: Sequence[str]) -> tuple[tuple[tuple[int, int], ...], tuple[str, ...]]:
     """Find joints whose names differ by nothing but left and right.
 
-    A name counts only if its twin is there: `paw1LH` stays single where there is `paw4RH` and no `paw1RH`.
+    A name counts only if its twin is there: `paw1LH` stays single where there is `paw4RH` and no `paw1RH`. A bare l and
+    r in front, as of `lear` and `rear`, count if two pairs or more have them: `lump` and `rump` stay single.
 
     Returns:
-        Pairs of indices, left and right, and the names that have more than one possible twin and stay single.
+        Pairs of indices, left and right, and the names that stay single as they have more than one possible twin, or
+        the only one with a bare l or r.
     """
     index = {name: position for position, name in enumerate(names)}
     found = {
         (position, index[twin]) for name, position in index.items() for twin in _right_names(name) if twin in index
     }
     uses = Counter(joint for pair in found for joint in pair)
-    pairs = tuple(sorted(pair for pair in found if all(uses[joint] == 1 for joint in pair)))
-    return pairs, tuple(names[joint] for joint in sorted(uses) if uses[joint] > 1)
+    pairs = sorted(pair for pair in found if all(uses[joint] == 1 for joint in pair))
+    bare = bare_pairs(names, pairs)
+    lonely = bare if len(bare) < _LEAST_BARE else ()
+    doubtful = {joint for joint in uses if uses[joint] > 1} | {joint for pair in lonely for joint in pair}
+    return tuple(pair for pair in pairs if pair not in lonely), tuple(names[joint] for joint in sorted(doubtful))
+
+
+def bare_pairs(names: Sequence[str], pairs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return the pairs that nothing but a bare l and r in front tells to be left and right."""
+    return tuple((a, b) for a, b in pairs if names[b] in _twins(names[a], *_BARE))
 
 
 def _right_names(name: str) -> set[str]:
     """Return what the right twin of a left joint may be called."""
-    twins = set()
-    for pattern, right in _LEFT:
-        places = list(pattern.finditer(name))
-        twins |= {name[: place.start()] + right + name[place.end() :] for place in places}
-        if places:
-            twins.add(pattern.sub(right, name))
-    return twins
+    return {twin for pattern, right in _LEFT for twin in _twins(name, pattern, right)}
+
+
+def _twins(name: str, pattern: re.Pattern[str], right: str) -> set[str]:
+    """Return a name with what marks it as left replaced in one place, and in all."""
+    places = list(pattern.finditer(name))
+    twins = {name[: place.start()] + right + name[place.end() :] for place in places}
+    return twins | {pattern.sub(right, name)} if places else twins
 
 
 def make_skeleton(
@@ -96,7 +111,9 @@ def _told_pairs(names: Sequence[str]) -> tuple[tuple[tuple[int, int], ...], str]
     pairs, doubtful = pairs_by_names(names)
     doubt = f"; in doubt and left single: {', '.join(doubtful)}" if doubtful else ""
     if pairs:
-        return pairs, f"left and right pairs: {_listed(names, pairs)}, by their names{doubt}"
+        bare = bare_pairs(names, pairs)
+        guess = f" ({_listed(names, bare)} by nothing but an l or r in front)" if bare else ""
+        return pairs, f"left and right pairs: {_listed(names, pairs)}, by their names{guess}{doubt}"
     return (
         (),
         f"left and right pairs: none, as no two names differ by left and right alone{doubt}; data.pairs sets them",

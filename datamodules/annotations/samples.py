@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from datamodules.annotations.images import find_images
 from datamodules.annotations.subjects import Annotations, Subject
 from datamodules.formats.errors import DataError
-from datamodules.keypoints import UNLABELLED, PoseSample
+from datamodules.keypoints import PoseSample
 
-log = logging.getLogger(__name__)
-
-# A joint this share of the image's longer side beyond its border is more likely a slip than one out of view.
-_FAR = 0.25
 # Bytes of an id: what is written under it bears a suffix and must stay below the 255 of most file systems.
 _LONGEST = 160
 _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
@@ -46,7 +39,6 @@ def make_samples(annotations: Annotations, group_pattern: str | None) -> tuple[t
     )
     subjects = sorted(annotations.subjects, key=lambda subject: found.short[subject.image])
     images = [found.short[subject.image] for subject in subjects]
-    _warn_of_far_joints(annotations.source, subjects)
     ids = _ids(images)
     groups, groups_from = _groups(subjects, ids, images, group_pattern)
     samples = tuple(
@@ -139,17 +131,3 @@ def _searched(pattern: str, names: tuple[str, str]) -> str:
             remedy="widen the pattern, so that every image has its group",
         )
     return str(group)
-
-
-def _warn_of_far_joints(source: Path, subjects: Sequence[Subject]) -> None:
-    """Count joints far out of their image, where its size is told."""
-    far = []
-    for subject in subjects:
-        if subject.size is None:
-            continue
-        points = subject.points[subject.visibility != UNLABELLED]
-        beyond = np.maximum(-points, points - (np.asarray(subject.size) - 1)).max(axis=1)
-        far += [subject.place] * int((beyond > _FAR * max(subject.size)).sum())
-    if far:
-        listed = ", ".join(dict.fromkeys(far[:5]))
-        log.warning("%s: %d joints lie far outside of their images, first in %s", source, len(far), listed)

@@ -34,7 +34,6 @@ class Subject:
         head_size_px: 0.6 of the head box's diagonal.
         area_px: The subject's area.
         video: The video that the image is a frame of, where the annotations tell.
-        size: Width and height of the image, where the annotations tell.
     """
 
     image: str
@@ -45,7 +44,6 @@ class Subject:
     head_size_px: float | None = None
     area_px: float | None = None
     video: str | None = None
-    size: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

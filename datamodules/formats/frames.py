@@ -25,7 +25,8 @@ class VideoInfo:
         rotation_degrees: By how much the stored frames are turned, counter-clockwise: 0, 90, 180 or 270.
         codec: Its name, "image" for image files.
         average_fps: Frames per second as the file states it, which no time may be computed from.
-        frames_stated: How many frames the file states or suggests: a guess, for a progress bar alone.
+        frames_stated: How many frames the file states or suggests: a guess, for a progress bar. When all have been
+            read and `truncated` is set, what is beyond the rows counts as bad.
         has_sound: Whether sound lies beside the video.
         start_s: The presentation stamp in s that counts as time 0.
     """
@@ -67,7 +68,8 @@ class FrameSource(Protocol):
         path: The file or folder.
         info: What is known before reading.
         messages: What is to be reported, complete when all frames have been read.
-        truncated: Whether the file ends before what it states; known when all frames have been read.
+        truncated: Whether frames are missing from the rows, as the file ends before what it states or as a part of it
+            cannot be read; known when all frames have been read.
     """
 
     path: Path

@@ -1,7 +1,10 @@
 """Photographs and frames on disk (JPEG, PNG, WebP, TIFF, BMP) as 8-bit RGB.
 
 OpenCV fills what is missing of a truncated JPEG with grey and says so on the console alone; the bytes are
-therefore looked at before they are decoded.
+therefore looked at before they are decoded. Damage within the pixels of a JPEG that is whole by its markers (bytes that
+changed, a part that was lost or overwritten with its end still there) is not noticed: the format keeps no checksum, and
+the decoder goes on with wrong or grey areas. PNG
+and deflated TIFF have checksums; WebP, BMP and other TIFF are checked for their length alone.
 """
 
 from __future__ import annotations

@@ -6,20 +6,22 @@ its presentation stamp less the stream's start; it is never computed from a fram
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.errors import DataError
 from datamodules.formats.frames import Frame, FrameStatus, VideoInfo
 from datamodules.formats.video_length import cut_short, stated_frames
+from datamodules.formats.video_orientation import orientation
 from datamodules.formats.video_packets import Decoded, PacketDecoder
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Frame", "VideoInfo", "VideoReader", "open_video"]
 
-_LONG_STEP = 1.8  # times the mean step: in a damaged file, frames are lost there
-_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+# Times the usual step; longer ones tell of lost frames where the file is damaged, and where it is not.
+_LONG_STEP, _VERY_LONG_STEP = 1.8, 5.0
+_ACCOUNTED = ("mov", "matroska", "avi")  # formats that show what is lost in other ways
 
 
 class _Seen:
@@ -36,42 +39,56 @@ class _Seen:
 
     Attributes:
         counts: How many rows have each status.
+        resized: How many frames have another size than the first, be their times known or not.
         ends_s: Until when the last frame is shown.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[FrameStatus] = Counter()
+        self.resized = 0
         self.ends_s = 0.0
-        self._times: tuple[float, float] | None = None  # of the first and of the latest
+        self._latest: float | None = None
+        self._steps: Counter[float] = Counter()  # in s
         self._backwards = 0
         self._longest = (0.0, 0.0)  # step in s, and when it begins
 
-    def add(self, frame: Frame, shown_s: float) -> None:
+    def add(self, frame: Frame, shown_s: float, size: tuple[int, int]) -> None:
         self.counts[frame.status] += 1
+        self.resized += frame.image is not None and frame.image.shape[:2] != size
         if frame.time_s is None:
             return
-        first, latest = self._times or (frame.time_s, None)
-        if latest is not None:
-            self._backwards += frame.time_s <= latest
-            self._longest = max(self._longest, (frame.time_s - latest, latest))
-        self._times = (first, frame.time_s)
+        if self._latest is not None:
+            step = frame.time_s - self._latest
+            self._backwards += step <= 0
+            self._steps[round(step, 3)] += 1
+            self._longest = max(self._longest, (step, self._latest))
+        self._latest = frame.time_s
         self.ends_s = max(self.ends_s, frame.time_s + shown_s)
 
-    def messages(self, info: VideoInfo, *, damaged: bool) -> list[str]:
+    def messages(self, info: VideoInfo, long_step: float) -> list[str]:
+        """Return what is to be reported; steps are long beyond so many times the median and the stated one."""
         rows = sum(self.counts.values())
-        meanings: dict[FrameStatus, str] = {
-            "unreadable": "frames are unreadable",
-            "resized": f"frames are not {info.width} x {info.height} as the first one",
-            "no_time": "frames have no presentation stamp, and so no time",
-        }
-        found = [f"{self.counts[s]} of {rows} {meaning}" for s, meaning in meanings.items() if self.counts[s]]
+        kinds = [
+            (self.counts["unreadable"], "frames are unreadable"),
+            (self.resized, f"frames are not {info.width} x {info.height} as the first one"),
+            (self.counts["no_time"], "frames have no presentation stamp, and so no time"),
+        ]
+        found = [f"{count} of {rows} {meaning}" for count, meaning in kinds if count]
         if self._backwards:
             found.append(f"{self._backwards} presentation stamps are not after the one before")
-        mean = (self._times[1] - self._times[0]) / max(1, rows - 1) if self._times else 0.0
+        usual = max(self._median(), 1 / info.average_fps if info.average_fps else 0.0)
         step, begin = self._longest
-        if damaged and step > _LONG_STEP * mean > 0:
+        if step > long_step * usual > 0:
             found.append(f"frames may be lost after {begin:.3f} s, where the next comes {step:.3f} s later")
         return found
+
+    def _median(self) -> float:
+        middle, passed = sum(self._steps.values()) / 2, 0
+        for step in sorted(self._steps):
+            passed += self._steps[step]
+            if passed >= middle:
+                return step
+        return 0.0
 
 
 class VideoReader:
@@ -108,11 +125,11 @@ class VideoReader:
         self._rows = chain(ahead, self._rows)
 
     def __iter__(self) -> Iterator[Frame]:
-        seen = _Seen()
+        seen, size = _Seen(), (self.info.height, self.info.width)
         for index, row in enumerate(self._rows):
             frame = self._frame(index, row)
             shown_s = self._seconds(row.picture.duration or 0) if row.picture else 0.0
-            seen.add(frame, shown_s)
+            seen.add(frame, shown_s, size)
             yield frame
         self._conclude(seen)
 
@@ -130,24 +147,24 @@ class VideoReader:
         """Return the picture as it is to be shown: RGB, without transparency, turned once."""
         converted = self._converter.reformat(picture, format="rgb24", threads=1).to_ndarray()
         image = np.ascontiguousarray(converted, np.uint8)  # without the padding of FFmpeg's rows
-        turn = _rotation(picture)
-        return np.asarray(cv2.rotate(image, _TURNS[turn]), np.uint8) if turn else image
+        return orientation(picture).apply(image)
 
     def _seconds(self, stamp: int) -> float:
         return float(stamp * (self._decoder.stream.time_base or Fraction(0)))
 
     def _first_stamp(self, ahead: list[Decoded]) -> int:
-        """Return the stream's start; where the file states none, the first stamp there is."""
-        stated = self._decoder.stream.start_time
+        """Return the stream's start; where the file states none that can be trusted, the first stamp there is."""
+        stated = None if self._decoder.order else self._decoder.stream.start_time
         return stated if stated is not None else next((row.stamp for row in ahead if row.stamp is not None), 0)
 
     def _describe(self, picture: VideoFrame) -> VideoInfo:
         container, stream = self._decoder.container, self._decoder.stream
-        turn = _rotation(picture)
+        shown = orientation(picture)
+        turn = shown.turn
         width, height = (picture.height, picture.width) if turn % 180 else (picture.width, picture.height)
         rate = stream.average_rate or stream.guessed_rate
-        if picture.rotation % 90:
-            self.messages.append(f"frames are to be turned by {picture.rotation} degrees, they are by {turn}")
+        if shown.asked % 90:
+            self.messages.append(f"frames are to be turned by {shown.asked} degrees, they are by {turn}")
         if stream.sample_aspect_ratio not in (None, 0, 1):
             self.messages.append(f"pixels are {stream.sample_aspect_ratio} as wide as high; coordinates are in pixels")
         return VideoInfo(
@@ -162,15 +179,21 @@ class VideoReader:
         )
 
     def _conclude(self, seen: _Seen) -> None:
-        """Say what was met on the way, and whether the file ends before what it states."""
-        container, stream, rows = self._decoder.container, self._decoder.stream, sum(seen.counts.values())
-        self.messages += [*self._decoder.messages, *seen.messages(self.info, damaged=self._decoder.damaged)]
-        missing = cut_short(self.path, container, stream, rows, seen.ends_s)
-        if missing:
-            self.messages.append(missing)
-        elif stream.frames and stream.frames != rows:
-            self.messages.append(f"the file states {stream.frames} frames, {rows} were found")
-        self.truncated = bool(self._decoder.messages or missing)
+        """Say what was met on the way, and whether the file holds less than it states."""
+        decoder, rows = self._decoder, sum(seen.counts.values())
+        bare = not decoder.container.format.name.startswith(_ACCOUNTED)
+        long_step = _LONG_STEP if decoder.damaged else _VERY_LONG_STEP if bare else math.inf
+        self.messages += [*decoder.messages, *decoder.notes, *seen.messages(self.info, long_step)]
+        short = cut_short(self.path, decoder, seen.ends_s)
+        stated = stated_frames(decoder.container, decoder.stream)
+        if short:
+            self.messages.append(short)
+        elif decoder.stream.frames and stated != rows:
+            self.messages.append(f"the file states {stated} frames, {rows} were found")
+        self.truncated = bool(decoder.messages or short)
+        lost = decoder.holes.missing if decoder.holes else 0
+        if lost:  # a header's count need not fit what the bytes tell
+            self.info = replace(self.info, frames_stated=rows + lost)
 
     def close(self) -> None:
         """Close the file."""
@@ -190,8 +213,3 @@ def open_video(path: Path) -> VideoReader:
         DataError: It is no video, or not one of its frames decodes.
     """
     return VideoReader(path)
-
-
-def _rotation(picture: VideoFrame) -> int:
-    """Return by how much a picture is to be turned counter-clockwise, in quarter turns of 90 degrees."""
-    return int(round(picture.rotation / 90) % 4 * 90)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from datamodules.formats.errors import DataError
+from datamodules.formats.video_holes import MatroskaHoles
+from datamodules.formats.video_stamps import AviOrder, Place, Presentation
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -22,11 +23,20 @@ _FORMATS = (
 _REMEDY = "export the video again, as MP4 with H.264 for example; an MP4 whose recording was cut off has lost its index"
 
 
+_HIDING = ("vp", "libvpx", "av1", "libdav1d", "libaom")  # codecs with packets that are not to be shown
+_SHOWING = ("h264", "hevc", "vvc", "mpeg4", "mjpeg")  # codecs whose every packet is, in files where that is the use
+_REPEAT_BYTES = 16  # a packet of MPEG-4 that says no more than that nothing has changed
+
+
 class Decoded(NamedTuple):
-    """What a packet came to: its presentation stamp in units of the stream, and its picture if there is one."""
+    """What a packet came to: its presentation stamp in units of the stream, and its picture if there is one.
+
+    The run counts how often the stamps have started anew.
+    """
 
     stamp: int | None
     picture: VideoFrame | None
+    run: int = 0
 
 
 def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
@@ -56,52 +66,17 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     return container, streams[0]
 
 
-class _Pending:
-    """Stamps of packets whose pictures have not come yet, in the order of presentation.
-
-    Where the stamps start anew, as in recordings that were joined, a new run of them begins.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[int, int]] = []  # run and stamp
-        self._run = 0
-        self._latest: int | None = None
-
-    def add(self, packet: Packet, stamp: int) -> None:
-        if packet.dts is not None:
-            self._run += self._latest is not None and packet.dts < self._latest
-            self._latest = packet.dts
-        bisect.insort(self._waiting, (self._run, stamp))
-
-    def __contains__(self, stamp: int) -> bool:
-        return any(waiting[1] == stamp for waiting in self._waiting)
-
-    def first(self) -> int | None:
-        """Take out the earliest stamp."""
-        return self._waiting.pop(0)[1] if self._waiting else None
-
-    def until(self, stamp: int) -> list[int]:
-        """Take out a picture's stamp and those before it; return the latter."""
-        if not self._waiting:
-            return []
-        place = next((i for i, waiting in enumerate(self._waiting) if waiting[1] == stamp), None)
-        if place is None:
-            place = bisect.bisect_left(self._waiting, (self._waiting[0][0], stamp))
-            passed, self._waiting = self._waiting[:place], self._waiting[place:]
-        else:
-            passed, self._waiting = self._waiting[:place], self._waiting[place + 1 :]
-        return [waiting[1] for waiting in passed if waiting[1] != stamp]
-
-    def rest(self) -> list[int]:
-        """Return what is left."""
-        return [stamp for _, stamp in self._waiting]
+def _demux(container: InputContainer, stream: VideoStream | None) -> Iterator[Packet]:
+    """Read the packets of one stream or of all, without the empty ones, which would end decoding."""
+    packets = container.demux(stream) if stream is not None else container.demux()
+    return (packet for packet in packets if packet.size)
 
 
 class PacketDecoder:
     """Decode a file's video to its end, giving each packet's picture in the order of presentation.
 
-    A packet without a picture counts as unreadable once the file has shown damage; in a sound file such packets are
-    those that a codec keeps for itself.
+    A packet without a picture counts as unreadable once the file has shown damage. In a sound MP4, Matroska
+    or AVI file it does too, but for codecs that keep packets for themselves; elsewhere it gets no row.
 
     Args:
         path: The video.
@@ -110,8 +85,13 @@ class PacketDecoder:
     Attributes:
         container: The open file.
         stream: Its video.
-        messages: Why reading ended early, if it did.
+        messages: Why frames are missing from the rows, at the end or within, if any are.
+        notes: What else was met.
         damaged: Whether anything was found that does not decode.
+        packets: How many packets were read, those that are not to be shown among them.
+        hidden: How many of them are not to be shown, as the recording was trimmed.
+        holes: In Matroska: what is lost between packets.
+        order: In AVI: how its packets are numbered.
     """
 
     def __init__(self, path: Path, *, threads: bool = True) -> None:
@@ -120,11 +100,29 @@ class PacketDecoder:
         self.stream.thread_type = "AUTO" if threads else "NONE"
         self._threads = threads
         self.messages: list[str] = []
+        self.notes: list[str] = []
         self.damaged = False
-        # AVI keeps frames in the order of decoding with no presentation stamps: the stamps are sorted anew
-        self._sorts = self.container.format.name == "avi"
-        self._pending = _Pending()
+        self.packets = 0
+        self.hidden = 0
+        name = self.container.format.name
+        self.order = self._number() if name == "avi" else None
+        self.holes = MatroskaHoles(self.stream) if name.startswith("matroska") else None
+        codec = self.stream.codec_context.name
+        self._all_show = name.startswith("mov") and not codec.startswith(_HIDING)
+        self._all_show |= name.startswith(("matroska", "avi")) and codec in _SHOWING
+        self._repeats: set[int] = set()
+        self._pending = Presentation()
         self._given_up: set[int] = set()
+
+    def _number(self) -> AviOrder:
+        """Return the order of AVI; an index that is short of the header's count must know all packets to be used."""
+        order = AviOrder(self.stream)
+        if not order.covers(self.stream.frames):
+            container, stream = open_container(self.path)
+            with container:
+                if not all(order.knows(packet.pos) for packet in _demux(container, stream)):
+                    order.distrust()
+        return order
 
     def close(self) -> None:
         """Close the file."""
@@ -132,24 +130,52 @@ class PacketDecoder:
 
     def __iter__(self) -> Iterator[Decoded]:
         for packet in self._packets():
-            stamp = packet.dts if self._sorts and packet.pts is None else packet.pts
-            if stamp is not None and not packet.is_discard:
-                self._pending.add(packet, stamp)
             self.damaged |= packet.is_corrupt
-            yield from self._decode(packet)
+            if self._await(packet):
+                yield from self._decode(packet)
+        if self.order is not None:
+            self.order.lose()
+            self.damaged |= self.order.lost > 0
+            if self.order.foreign:
+                self.notes.append(f"{self.order.foreign} pieces that the index does not know were left out")
         yield from self._decode(None)
         yield from self._tail()
+        if self.holes is not None:
+            self.messages += self.holes.messages
 
     def _packets(self) -> Iterator[Packet]:
+        """Read the video's packets; in Matroska, look for holes between those of all streams."""
         import av
 
         try:
-            for packet in self.container.demux(self.stream):
-                if packet.size:  # an empty one would end decoding
+            for packet in _demux(self.container, None if self.holes else self.stream):
+                if self.holes:
+                    lost = self.holes.lost(packet)
+                    self._pending.lose(lost)
+                    self.damaged |= bool(lost or self.holes.missing)
+                if packet.stream_index == self.stream.index:
                     yield packet
         except av.FFmpegError as error:
             self.damaged = True
             self.messages.append(f"reading stopped before the file's end: {error.strerror}")
+
+    def _await(self, packet: Packet) -> bool:
+        """Put a packet's stamp in line; return whether the packet is to be decoded."""
+        self.packets += 1
+        self.hidden += packet.is_discard
+        if self.order is not None:
+            known = self.order.add(packet)
+            self.damaged |= self.order.lost > 0 or not known
+            self._note_repeat(packet)
+            return known
+        self._note_repeat(packet)
+        if packet.pts is not None and not packet.is_discard:
+            self._pending.add(packet, packet.pts, self.holes.near if self.holes else 0.0)
+        return True
+
+    def _note_repeat(self, packet: Packet) -> None:
+        if packet.pts is not None and packet.size <= _REPEAT_BYTES and self.stream.codec_context.name == "mpeg4":
+            self._repeats.add(packet.pts)
 
     def _decode(self, packet: Packet | None) -> Iterator[Decoded]:
         import av
@@ -163,8 +189,8 @@ class PacketDecoder:
             raise
         except av.FFmpegError:
             self.damaged = True
-            if packet is not None and (packet.pts is None or self._sorts):
-                yield Decoded(self._pending.first() if self._sorts else None, None)
+            if packet is not None and packet.pts is None and self.order is None:
+                yield Decoded(None, None)
             return
         for picture in pictures:
             yield from self._settle(picture)
@@ -172,31 +198,45 @@ class PacketDecoder:
     def _settle(self, picture: VideoFrame) -> Iterator[Decoded]:
         """Give a picture its stamp, after the packets before it that came to nothing."""
         self.damaged |= picture.is_corrupt
-        if self._sorts:
-            stamp = self._pending.first()
-            if stamp is not None:  # else an error has had the row of this packet
-                yield Decoded(stamp, picture)
+        if self.order is not None:
+            yield from self._settle_numbered(self.order, picture)
+            return
+        if picture.pts is None:
+            yield Decoded(None, picture)
             return
         if picture.pts in self._given_up and picture.pts not in self._pending:
             return  # damage can bring a picture out after later ones: its row is there already
-        passed = [] if picture.pts is None else self._pending.until(picture.pts)
-        if self.damaged:
-            self._given_up.update(passed)
-            yield from (Decoded(stamp, None) for stamp in passed)
-        yield Decoded(picture.pts, picture)
+        passed, own = self._pending.until(picture.pts)
+        yield from self._give_up(passed)
+        yield Decoded(own.stamp, picture, own.run)
+
+    def _settle_numbered(self, order: AviOrder, picture: VideoFrame) -> Iterator[Decoded]:
+        from av.video.frame import PictureType
+
+        backwards = picture.pict_type in (PictureType.B, PictureType.BI)
+        passed, own = order.settle(picture.pts, bidirectional=backwards)
+        yield from self._give_up([Place(0, number) for number in passed])
+        if own is not None:
+            yield Decoded(own, picture)
+
+    def _give_up(self, passed: list[Place]) -> Iterator[Decoded]:
+        """Give rows without a picture."""
+        passed = [place for place in passed if place.stamp not in self._repeats]
+        if self.damaged or self._all_show:
+            self._given_up.update(place.stamp for place in passed)
+            yield from (Decoded(place.stamp, None, place.run) for place in passed)
 
     def _tail(self) -> Iterator[Decoded]:
         """Give what is left at the end, decoded once more by one thread: an error while several drain ends them all."""
-        unseen = self._pending.rest()
-        if not self._threads:
-            yield from (Decoded(stamp, None) for stamp in unseen if self.damaged)
-            return
-        if not unseen:
+        unseen = self._pending.rest() if self.order is None else [Place(0, number) for number in self.order.rest()]
+        if not unseen or not self._threads or not self.damaged:
+            yield from self._give_up(unseen)
             return
         again, wanted = PacketDecoder(self.path, threads=False), set(unseen)
         again.damaged = self.damaged
         try:
-            yield from (decoded for decoded in again if decoded.stamp in wanted)
+            for decoded in again:
+                if decoded.stamp is not None and Place(decoded.run, decoded.stamp) in wanted:
+                    yield decoded
         finally:
-            self.damaged |= again.damaged
             again.close()

@@ -33,6 +33,8 @@ def _lines(text: str | None) -> list[str]:
 def function_parser(function: Callable[..., int], verb: str) -> ArgumentParser:
     """Return the parser of a function's arguments; booleans are switches, hyphens stand for underscores.
 
+    An option of type list takes one value or several behind it.
+
     Args:
         function: Annotated throughout, with an "Args" and an "Examples" section in its docstring.
         verb: Its name on the command line.
@@ -53,13 +55,15 @@ def function_parser(function: Callable[..., int], verb: str) -> ArgumentParser:
         if types[name] is bool and parameter.default is False:
             parser.add_argument(*options, dest=name, action="store_true", help=help_text)
             continue
+        several = get_origin(types[name]) is list
         required = parameter.default is inspect.Parameter.empty
         if not required and parameter.default is not None:
             help_text = f"{help_text} (default: {parameter.default})"
         parser.add_argument(
             *options,
             dest=name,
-            type=types[name],
+            type=get_args(types[name])[0] if several else types[name],
+            nargs="+" if several else None,
             required=required,
             default=None if required else parameter.default,
             metavar=_metavar(name, types[name]),

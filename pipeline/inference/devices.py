@@ -41,6 +41,11 @@ def computes_bf16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out: on the CPU torch raises a plain RuntimeError for that."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 def pick_autocast(precision: Precision, device: torch.device, trained: str | None) -> torch.dtype | None:
     """Return the type that autocast computes in, None for float32.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from datamodules.cases import Case
 from datamodules.formats.errors import DataError
@@ -79,7 +78,7 @@ class FolderPrediction:
         works = [_Work(case, output_names(case, predictor.labels, predictor.settings)) for case in cases]
         # Without smoothing the time left comes from the mean speed: cases differ more than speed does.
         bar = tqdm(total=len(works), bar_format=_BAR, mininterval=_bar_seconds(), smoothing=0)
-        with logging_redirect_tqdm(), bar as self._bar:
+        with bar as self._bar:
             results = list(overlapped(works, self._read, self._compute, self._write))
         report = Report(
             command="predict",

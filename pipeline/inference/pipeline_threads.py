@@ -1,4 +1,4 @@
-"""Reading, computing and writing at the same time, in bounded memory."""
+"""Reading, computing and writing of large items at the same time, in as little memory as that takes."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +22,10 @@ def overlapped(
     `compute` runs in the caller's thread; meanwhile one thread reads the next item and another writes the
     one before, so that three items are in memory at most. An error of any of the three is raised here, once
     what is being read or written at that time has ended.
+
+    `video_stages.staged` is for small items instead. It computes several at once and keeps one more waiting, a fourth
+    in memory, which may be gigabytes here; and its threads end what they compute before an interruption is heard,
+    which takes minutes for a large volume.
     """
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
         remaining = iter(items)

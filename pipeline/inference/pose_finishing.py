@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.inference.pose_rows import FRAME_STATUS, Rows
 from pipeline.inference.pose_tables import PoseChunk
+from pipeline.inference.regions import inside
 from pipeline.inference.smoothing import MEDIAN_REACH, OneEuro, fill_gaps, median
 
 Method = Literal["none", "median", "one-euro"]
@@ -62,11 +63,10 @@ def joint_status(rows: Rows, min_confidence: float) -> NDArray[Any]:
     The first that is true counts: `unreadable` frames and those with `no region` have no joints; `low` is a confidence
     below the least; `outside` is a joint beyond the frame's border; all else is `ok`.
     """
-    points, size = rows["points"], rows["size"][:, None, :]
+    points = rows["points"]
     absent = np.isnan(points).any(axis=2)
-    beyond = ((points < -0.5) | (points > size - 0.5)).any(axis=2)
     status = np.full(absent.shape, OK, dtype=object)
-    status[beyond] = OUTSIDE
+    status[~inside(points, rows["size"][:, None, :])] = OUTSIDE
     status[rows["confidence"] < min_confidence] = LOW
     status[absent] = NO_REGION
     status[rows["status"] == FRAME_STATUS.index("unreadable")] = UNREADABLE
@@ -78,6 +78,9 @@ def finished_chunks(rows: RowSource, smoothing: Smoothing) -> Iterator[PoseChunk
 
     A chunk is computed with as many neighbours as a result may depend on, so that no border shows. Rows of unreadable
     frames and of frames without a region stay empty, also within a gap that is filled.
+
+    Raises:
+        RuntimeError: If the rows are not those of the frames 0, 1, 2 and so on.
     """
     reach = smoothing.fill_gap + 1 + MEDIAN_REACH
     euro: OneEuro | None = None
@@ -91,11 +94,21 @@ def finished_chunks(rows: RowSource, smoothing: Smoothing) -> Iterator[PoseChunk
             points = median(points, _usable(status))
         here = slice(start - first, start - first + _CHUNK)
         kept, points, status = part[here], points[here], status[here]
+        _check_numbers(kept, start, min(start + _CHUNK, len(rows)))
         if smoothing.method == "one-euro":
             euro = euro or OneEuro(points.shape[1])
             points = euro(points, _usable(status), kept["time_s"], kept["size"].max(axis=1))
         points[np.isin(status, (UNREADABLE, NO_REGION))] = np.nan
         yield PoseChunk(kept["index"], kept["time_s"], points, kept["confidence"].astype(np.float64), status)
+
+
+def _check_numbers(rows: Rows, start: int, stop: int) -> None:
+    """Refuse rows that are not those of the frames from `start` to before `stop`."""
+    if not np.array_equal(rows["index"], np.arange(start, stop)):
+        raise RuntimeError(
+            f"expected the rows of frames {start} to {stop - 1}, found others: the disk failed, or another program "
+            "wrote into the output folder; start again"
+        )
 
 
 def _usable(status: NDArray[Any]) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import h5py
 
 _GROW = 256  # frames by which the file grows at a time
+_LEAST = 255 * np.finfo(np.float32).tiny  # a map that is lower throughout counts as empty: its scale would be 0
 _NOTE = (
     "value = heatmaps * scale, where negative values are 0. A map's cells (column, row) are taken by cell_to_input to "
     "pixels (x, y) of the network's input, and those by to_original to pixels of the frame; centres are whole numbers."
@@ -35,8 +36,7 @@ class HeatmapWriter:
         skeleton: The joints.
         size: Width and height of a map in cells.
         stride: Pixels of the network's input per cell, along x and y.
-        cell_to_input: Map [2, 3] from cells to those pixels; None where the centre of cell i is stride * i +
-            (stride - 1) / 2.
+        cell_to_input: Map [2, 3] from cells to those pixels.
 
     Attributes:
         frames: How many frames have been written.
@@ -48,14 +48,12 @@ class HeatmapWriter:
         skeleton: Skeleton,
         size: tuple[int, int],
         stride: tuple[float, float],
-        cell_to_input: ArrayLike | None = None,
+        cell_to_input: ArrayLike,
     ) -> None:
         self.frames = 0
         self._path = path
         self._names, self._size, self._stride = skeleton.names, size, stride
-        x, y = stride
-        default = [[x, 0.0, (x - 1) / 2], [0.0, y, (y - 1) / 2]]
-        self._cells = np.asarray(default if cell_to_input is None else cell_to_input, np.float64)
+        self._cells = np.asarray(cell_to_input, np.float64)
         self._open = ExitStack()
         self._data: dict[str, h5py.Dataset] = {}
 
@@ -93,10 +91,12 @@ class HeatmapWriter:
         if maps.shape != (len(self._names), height, width) or not np.isfinite(maps).all():
             wanted = [len(self._names), height, width]
             raise ValueError(f"expected finite maps {wanted}, found {list(maps.shape)}")
-        scale = np.maximum(maps.max(axis=(1, 2)), np.finfo(np.float32).tiny) / 255
+        positive = maps.clip(0)
+        peak = positive.max(axis=(1, 2))
+        scale = np.where(peak > _LEAST, peak, np.float32(1)) / np.float32(255)
         if self.frames == len(self._data["frame"]):
             self._resize(self.frames + _GROW)
-        self._data["heatmaps"][self.frames] = np.rint((maps / scale[:, None, None]).clip(0, 255)).astype(np.uint8)
+        self._data["heatmaps"][self.frames] = np.rint((positive / scale[:, None, None]).clip(0, 255)).astype(np.uint8)
         self._data["scale"][self.frames] = scale
         self._data["frame"][self.frames] = frame
         self._data["to_original"][self.frames] = np.asarray(to_original, np.float64)

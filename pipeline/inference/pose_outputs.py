@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.frames import open_frames
+from datamodules.formats.frames import Frame, FrameSource, open_frames
 from datamodules.keypoints import Skeleton
 from pipeline.inference.pose_finishing import RowSource, Smoothing, finished_chunks
 from pipeline.inference.pose_tables import PoseTableWriter, read_chunks
+from pipeline.inference.video_stages import staged
 
 STEM = "pose"  # of the files in a video's folder
 SCORER = "pipeline_pose"  # what DeepLabCut's tables call the one who labelled
+
+_Pose = tuple[int, NDArray[np.float64], NDArray[np.float64]]  # frame, points and confidence
+_Pair = tuple[Frame, _Pose]
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ def write_tables(folder: Path, rows: RowSource, smoothing: Smoothing, skeleton: 
 def write_overlay(path: Path, source: Path, table: Path, skeleton: Skeleton, progress: Callable[[int], object]) -> None:
     """Write a video with the joints of its table drawn in: it is decoded once more, in step with the table's rows.
 
+    Decoding, drawing and encoding run at the same time, in a thread each.
+
     Args:
         path: The video to write.
         source: The video to read.
@@ -92,14 +99,47 @@ def write_overlay(path: Path, source: Path, table: Path, skeleton: Skeleton, pro
     from pipeline.inference.pose_overlay_video import OverlayWriter
 
     with open_frames(source) as frames, OverlayWriter(path, frames.info, skeleton) as video:
-        for frame, (number, points, confidence) in zip(frames, _poses(table, skeleton), strict=True):
+        pairs = _Pairs(frames, _poses(table, skeleton))
+
+        def draw(pair: _Pair | None) -> tuple[NDArray[np.uint8], float | None] | None:
+            if pair is None:
+                return None
+            frame, (number, points, confidence) = pair
             if frame.index != number:
                 raise RuntimeError(f"{source}: frame {frame.index} meets row {number} of {table}")
-            video.write(frame, points, confidence)
-            progress(1)
+            return video.draw(frame, points, confidence), frame.time_s
+
+        def encode(drawn: tuple[NDArray[np.uint8], float | None] | None) -> int:
+            if drawn is not None:
+                video.write(*drawn)
+            return drawn is not None
+
+        # One worker: the trail needs the frames in their order.
+        with closing(staged(pairs.asked(), pairs.next, draw, encode, workers=1)) as written:
+            for count in written:
+                progress(count)
 
 
-def _poses(table: Path, skeleton: Skeleton) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+class _Pairs:
+    """Frames with their poses, each taken where `next` is called."""
+
+    def __init__(self, frames: FrameSource, poses: Iterator[_Pose]) -> None:
+        self._pairs = zip(frames, poses, strict=True)
+        self._ended = False
+
+    def asked(self) -> Iterator[None]:
+        """Yield until a call of `next` has met the end."""
+        while not self._ended:
+            yield None
+
+    def next(self, _: None) -> _Pair | None:
+        """Return the next pair, None at the end."""
+        pair = next(self._pairs, None)
+        self._ended = pair is None
+        return pair
+
+
+def _poses(table: Path, skeleton: Skeleton) -> Iterator[_Pose]:
     for chunk in read_chunks(table, skeleton):
         yield from zip(chunk.frames.tolist(), chunk.points, chunk.confidence, strict=True)
 

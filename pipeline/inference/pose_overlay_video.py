@@ -37,21 +37,25 @@ class OverlayWriter:
         self._skeleton = skeleton
         self._trail: deque[NDArray[np.float64]] = deque(maxlen=trail)
 
-    @property
-    def padding(self) -> tuple[int, int]:
-        """Return the columns and rows that are added, as codecs take even sizes alone."""
-        return self._writer.padding
+    def draw(self, frame: Frame, points: NDArray[np.floating], confidence: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Return the picture of the next frame with its pose.
 
-    def write(self, frame: Frame, points: NDArray[np.floating], confidence: NDArray[np.floating]) -> None:
-        """Append a frame with its pose: points [K, 2] in pixels and confidence [K], as they go into the table."""
+        Args:
+            frame: The one that follows the last one drawn.
+            points: In pixels [K, 2], as they go into the table.
+            confidence: [K].
+        """
         width, height = self._size
         if frame.image is None:
             self._trail.clear()
-            self._writer.write(empty_picture(width, height, f"frame {frame.index} unreadable"), frame.time_s)
-            return
+            return empty_picture(width, height, f"frame {frame.index} unreadable")
         drawn = draw_pose(frame.image, points, confidence, self._skeleton, list(self._trail))
         self._trail.append(np.array(points, np.float64))
-        self._writer.write(_fitted(drawn, width, height), frame.time_s)
+        return _fitted(drawn, width, height)
+
+    def write(self, picture: NDArray[np.uint8], time_s: float | None) -> None:
+        """Append what `draw` has returned; another thread than its may do so."""
+        self._writer.write(picture, time_s)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()

@@ -1,6 +1,5 @@
 """A pose model folder's network, applied to batches of crops."""
 
-import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from datamodules.heatmaps import HeatmapCodec
 from datamodules.keypoints import Box, Skeleton
 from networks.base import answer_of
 from pipeline.calibration import Calibration
-from pipeline.inference.devices import Precision, pick_autocast
+from pipeline.inference.devices import Precision, is_out_of_memory, pick_autocast
 from pipeline.model_folder import LoadedModel, ModelDescription
 from pipeline.model_reference import DESCRIPTION
 
@@ -86,8 +85,8 @@ class PosePredictor:
             raise ValueError(f"{model.folder}: expected a pose model, found one for {description.task}{hint}")
         self.model, self.device, self.settings = model, device, settings or PoseSettings()
         self._read(description)
-        chosen = self.settings.flip_test
-        self.flip_test = bool(description.inference.get("flip_test", False)) if chosen is None else chosen
+        chosen, self._trained_flip_test = self.settings.flip_test, bool(description.inference.get("flip_test", False))
+        self.flip_test = self._trained_flip_test if chosen is None else chosen
         self.autocast = pick_autocast(self.settings.precision, device, description.inference.get("precision"))
         self.batch_size = self.settings.batch_size or self._fitting_batch()
         self.network = model.network.to(device).eval()
@@ -124,9 +123,21 @@ class PosePredictor:
 
     def outcome_settings(self) -> dict[str, Any]:
         """Return what the joints depend on beside model and images, JSON-able; the batch size is not among it."""
-        chosen = dataclasses.asdict(self.settings)
-        del chosen["batch_size"]
-        return {**chosen, "precision": self.precision, "flip_test": self.flip_test}
+        return {"precision": self.precision, "flip_test": self.flip_test}
+
+    def doubts(self) -> list[str]:
+        """Say where the flip test is not as the model was trained and calibrated."""
+        trained = self._trained_flip_test
+        if self.flip_test == trained:
+            return []
+        doubts = ["confidence was calibrated " + ("with" if trained else "without") + " the flip test"]
+        if self.calibration.kind == "none":
+            doubts.clear()
+        if self.flip_test:
+            doubts.insert(
+                0, "the flip test is on, but this model was trained without mirror images or without the test"
+            )
+        return doubts
 
     def cut(self, image: NDArray[np.uint8], box: Box) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """Cut a subject's box out of an RGB image [H, W, 3] as in training.
@@ -146,15 +157,8 @@ class PosePredictor:
         Args:
             size: Width and height of the maps.
         """
-        # The codec alone knows where cells lie: it is asked for two of them, one on either side of the middle.
-        cells = [(size[0] // 2 - 1, size[1] // 2 - 1), (size[0] // 2, size[1] // 2)]
-        maps = torch.zeros(1, 2, size[1], size[0])
-        for joint, (x, y) in enumerate(cells):
-            maps[0, joint, y, x] = 1
-        near, far = self.codec.decode(maps, self.preprocessing.input_size).points[0].double().tolist()
-        stride = (far[0] - near[0], far[1] - near[1])
-        first = [near[axis] - stride[axis] * cells[0][axis] for axis in (0, 1)]
-        return stride, np.array([[stride[0], 0.0, first[0]], [0.0, stride[1], first[1]]])
+        (step_x, first_x), (step_y, first_y) = self.codec.cell_to_pixel(self.preprocessing.input_size, size)
+        return (step_x, step_y), np.array([[step_x, 0.0, first_x], [0.0, step_y, first_y]])
 
     @torch.inference_mode()
     def predict(self, crops: Tensor, to_original: NDArray[np.float64] | Tensor) -> PosePrediction:
@@ -215,8 +219,3 @@ class PosePredictor:
         """Return the heatmaps [B, K, h, w] of an hourglass' last stack, or the finest ones of a U-Net."""
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             return answer_of(self.network(image)).float()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out: on the CPU torch raises a plain RuntimeError for that."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)

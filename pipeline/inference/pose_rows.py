@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.frames import FrameStatus
 
+log = logging.getLogger(__name__)
+
 FRAME_STATUS: tuple[FrameStatus, ...] = get_args(FrameStatus)
-_ROWS, _ORIGIN = "rows.bin", "origin.json"
+_ROWS, _ORIGIN, _FINDINGS = "rows.bin", "origin.json", "findings.json"
+_CHECKED = 4096  # rows read at once
 _SYNC_EVERY = 512  # rows: what a failure of the power may cost
 
 Rows = NDArray[Any]  # records of `row_type`
@@ -62,6 +66,8 @@ class RowStore:
         self._type = row_type(joints)
         self._path = folder / _ROWS
         if self._origin() != origin:
+            if self._path.exists() and len(self):
+                log.info("%s: %d rows are dropped, they are of another video, model or setting", folder, len(self))
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             write_atomically(folder / _ORIGIN, json.dumps({"origin": origin}).encode())
@@ -83,14 +89,29 @@ class RowStore:
         Args:
             multiple: The rows of a batch: batches that are cut otherwise could give other last digits.
         """
-        count = len(self)
-        numbers = self.read(0, count)["index"]
-        wrong = np.flatnonzero(numbers != np.arange(count))
-        # The last of the good rows may itself have been cut where its page ended.
-        good = int(wrong[0]) - 1 if len(wrong) else count
-        kept = max(good, 0) // multiple * multiple
+        kept = max(self._good(), 0) // multiple * multiple
         os.truncate(self._path, kept * self._type.itemsize)
         return kept
+
+    def _good(self) -> int:
+        """Return how many rows at the beginning are those of the frames 0, 1, 2 and so on, and were not cut."""
+        count = len(self)
+        for start in range(0, count, _CHECKED):
+            numbers = self.read(start, start + _CHECKED)["index"]
+            wrong = np.flatnonzero(numbers != np.arange(start, start + len(numbers)))
+            if len(wrong):
+                # The last of the good rows may itself have been cut where its page ended.
+                return start + int(wrong[0]) - 1
+        return count
+
+    def note(self, findings: list[str]) -> None:
+        """Keep what was found of the frames when they were first seen, for a start that goes on."""
+        write_atomically(self.folder / _FINDINGS, json.dumps(findings).encode())
+
+    def noted(self) -> list[str] | None:
+        """Return what `note` has kept, None where there is nothing."""
+        path = self.folder / _FINDINGS
+        return [str(finding) for finding in json.loads(path.read_bytes())] if path.exists() else None
 
     def clear(self) -> None:
         """Remove all rows."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from datamodules.formats.errors import DataError
 from datamodules.formats.frames import open_frames
@@ -27,7 +30,9 @@ from pipeline.report import REPORT_NAME, CaseResult, Report, peak_memory_mib
 log = logging.getLogger(__name__)
 
 PARTS = ".parts"  # rows of videos that are not finished
-RESERVED = (REPORT_NAME, JOURNAL_NAME, PARTS)
+LOCK = ".lock"  # held while a start writes into the folder
+RESERVED = (REPORT_NAME, JOURNAL_NAME, PARTS, LOCK)
+_ROWS_FORMAT = 1  # raise it when the same model and settings give other rows
 _OUTPUT_FORMAT = 1  # raise it when the same model and settings give other files
 
 
@@ -65,12 +70,28 @@ class PoseRun:
             **chosen,
             "strict": options.strict,
         }
-        self.doubts = options.region.doubts(predictor.preprocessing)
+        self._rows_settings = self._settings_of_rows()
+        self.doubts = [*options.region.doubts(predictor.preprocessing), *predictor.doubts()]
         for doubt in self.doubts:
             log.warning("%s", doubt)
 
     def run(self, videos: Sequence[VideoInput]) -> PoseReport:
-        """Predict every video that is not finished yet, and write report.json; a video that fails stops no other."""
+        """Predict every video that is not finished yet, and write report.json; a video that fails stops no other.
+
+        Raises:
+            DataError: If another start is at work in the folder.
+        """
+        with _locked(self.output):
+            self.journal = Journal(self.output)  # another start may have written since
+            return self._run(videos)
+
+    def _settings_of_rows(self) -> dict[str, Any]:
+        """Return the settings that raw rows depend on: all others come into play when the files are written."""
+        region = self.options.region
+        least = {"min_confidence": self.options.smoothing.min_confidence} if region.text == "follow" else {}
+        return {**self.predictor.outcome_settings(), **region.settings(), **least, "rows_format": _ROWS_FORMAT}
+
+    def _run(self, videos: Sequence[VideoInput]) -> PoseReport:
         begun = time.monotonic()
         with FrameProgress() as progress:
             results = [self._settled(video, progress) for video in videos]
@@ -94,12 +115,14 @@ class PoseRun:
         begun = time.perf_counter()
         result = CaseResult(video.id, "failed")
         try:
-            origin = cache_key(video.digest(), {"model": self.predictor.model.sha256, "settings": self.settings})
+            digest, model = video.digest(), self.predictor.model.sha256
+            origin = cache_key(digest, {"model": model, "settings": self.settings})
+            rows_origin = cache_key(digest, {"model": model, "rows": self._rows_settings})
             result = dataclasses.replace(result, fingerprint=origin)
             finished = None if self.options.overwrite else self.journal.finished(video.id, origin)
             if finished is not None:
                 return dataclasses.replace(finished, status="skipped")
-            messages = self._predicted(video, origin, progress)
+            messages = self._predicted(video, rows_origin, progress)
             result = dataclasses.replace(result, status="done", messages=tuple(messages))
         except Exception as error:  # whatever is wrong with one video must not stop the others
             expected = isinstance(error, DataError | OSError | MemoryError | FloatingPointError)
@@ -136,3 +159,24 @@ class PoseRun:
     def _device_mib(self) -> float | None:
         device = self.predictor.device
         return round(torch.cuda.max_memory_allocated(device) / 2**20, 1) if device.type == "cuda" else None
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    """Keep other starts out of a folder; the system frees the lock of a killed process.
+
+    Raises:
+        DataError: If another start holds it.
+    """
+    path = output / LOCK
+    try:
+        lock = FileLock(path).acquire(timeout=0)
+    except Timeout as error:
+        remedy = "wait for its end, or choose another output folder"
+        raise DataError(output, "no other start that writes into the folder", "one at work", remedy) from error
+    with lock:
+        try:
+            yield
+        finally:
+            if os.name == "posix":  # elsewhere the lock removes its file itself
+                path.unlink(missing_ok=True)

@@ -89,24 +89,24 @@ class PoseTableWriter:
     def write(
         self,
         frame: int,
-        time_s: float | None,
+        time_s: float,
         points: ArrayLike,
         confidence: ArrayLike,
-        status: str | Sequence[str],
+        status: Sequence[str],
     ) -> None:
         """Append a frame.
 
         Args:
             frame: Its index.
-            time_s: Its time in s, None where it has none.
+            time_s: Its time in s, NaN where it has none.
             points: x and y in pixels of the video [K, 2], NaN where empty.
             confidence: Of each joint [K], NaN where empty.
-            status: One word for the frame, or one for each joint.
+            status: One word for each joint.
 
         Raises:
             ValueError: If the shapes are not those of the skeleton.
         """
-        words = (status,) * len(self._names) if isinstance(status, str) else tuple(status)
+        words = tuple(status)
         xy, scores = np.asarray(points, np.float64), np.asarray(confidence, np.float64)
         wanted = (len(self._names), 2)
         if xy.shape != wanted or scores.shape != wanted[:1] or len(words) != wanted[0]:
@@ -115,7 +115,7 @@ class PoseTableWriter:
         row = np.concatenate([xy, scores[:, None]], axis=1)
         row[~np.isfinite(xy).all(axis=1), :2] = np.nan
         row[~np.isfinite(row)] = np.nan
-        self._rows.append((frame, np.nan if time_s is None else time_s, row, words))
+        self._rows.append((frame, time_s, row, words))
         self.frames += 1
         if len(self._rows) >= _CHUNK_FRAMES:
             self._flush()

@@ -65,7 +65,7 @@ class PoseVideo:
         self.predictor, self.options, self.video = predictor, options, video
         self.folder, self.progress = folder, progress
         self.names = PoseOutputs(video, options.overlay, options.heatmaps)
-        self._findings: list[str] = []
+        self._findings: list[str] | None = None  # None until frames have been looked at
 
     def run(self, source: FrameSource, parts: Path, origin: str) -> list[str]:
         """Write the video's files and return what there is to say about it.
@@ -74,13 +74,15 @@ class PoseVideo:
             source: Its frames, unread.
             parts: Folder for the rows until the files are written; what an interrupted start with the same origin
                 has left there is used.
-            origin: Fingerprint of the video, the model and the settings.
+            origin: Fingerprint of what the rows depend on.
 
         Raises:
             DataError: If the video cannot be read, or with `strict` is unlike the images of training.
         """
         skeleton = self.predictor.skeleton
         store = RowStore(parts, origin, len(skeleton.names))
+        self._findings = store.noted()
+        self._refuse(source)  # before all else: the rows of a start without `strict` are worth keeping
         try:
             messages = self._pass(source, store)
             counts = write_tables(self.folder, store, self.options.smoothing, skeleton)
@@ -93,7 +95,7 @@ class PoseVideo:
             store.remove()  # the next start would fail the same way
             raise
         store.remove()
-        messages = [*self._findings, *messages]
+        messages = [*(self._findings or []), *messages]
         for message in messages:
             log.warning("%s: %s", self.video, message)
         words = status_words(counts, len(skeleton.names))
@@ -103,32 +105,38 @@ class PoseVideo:
     def _pass(self, source: FrameSource, store: RowStore) -> list[str]:
         """Bring all frames through the network to disk, and return what was met on the way."""
         options, preprocessing = self.options, self.predictor.preprocessing
+        options.region.check_frame(source.path, source.info.width, source.info.height)
         region = options.region.start(self.video, preprocessing, options.smoothing.min_confidence)
         self.progress.begin(self.video, source.info.frames_stated)
 
         def inspect(crops: NDArray[np.uint8]) -> None:
-            self._inspect(crops, source)
+            self._inspect(crops, source, store)
 
-        if options.heatmaps:
-            store.clear()  # their file is whole or absent: it cannot be gone on with
+        if options.heatmaps and len(store):
+            log.info("%s: %d rows are dropped, heatmaps are of all frames or of none", self.video, len(store))
+            store.clear()
         passing = VideoPass(self.predictor, source, region, store, inspect, self.progress.update)
         with ExitStack() as files:
             seen = passing.run(self._heatmap_sink(files) if options.heatmaps else None)
         return [*source.messages, *bad_frames(seen, source), *region.messages()]
 
-    def _inspect(self, crops: NDArray[np.uint8], source: FrameSource) -> None:
-        """Compare the first crops [N, H, W, 3] with what was seen in training.
+    def _inspect(self, crops: NDArray[np.uint8], source: FrameSource, store: RowStore) -> None:
+        """Compare the video's first crops [N, H, W, 3] with what was seen in training.
 
         Raises:
             DataError: With `strict`, if they are unlike.
         """
         seen = self.predictor.model.description.training_range
-        if not seen:
+        if not seen or self._findings is not None:
             return
         from datamodules.pose_range import look, outside_pose_range
 
         looks = np.array([look(crop) for crop in crops])
         self._findings = outside_pose_range(looks, (source.info.width, source.info.height), seen)
+        store.note(self._findings)
+        self._refuse(source)
+
+    def _refuse(self, source: FrameSource) -> None:
         if self._findings and self.options.strict:
             remedy = "use a model that was trained on such images, or leave out --strict"
             raise DataError(source.path, "frames like the images of training", "; ".join(self._findings), remedy)
@@ -146,10 +154,18 @@ class PoseVideo:
 
 
 def bad_frames(seen: PassResult, source: FrameSource) -> list[str]:
-    """Say when over 1 % of the frames do not decode or are missing at the end; else nothing."""
+    """Say when over 1 % of the frames do not decode or are missing at the end; else nothing.
+
+    How many are missing is what the file states, which is exact in some formats and a guess in others. Where a file
+    that is cut off states nothing, or no more than was found, any number may be missing, and that is too many.
+    """
     stated = source.info.frames_stated
-    missing = max(0, (stated or 0) - seen.frames) if source.truncated else 0
+    if source.truncated and (stated is None or stated <= seen.frames):
+        return [f"{BAD_FRAMES}: the file is cut off behind {seen.frames}, unknown number of frames missing"]
+    missing = (stated or 0) - seen.frames if source.truncated else 0
     bad, total = seen.unreadable + missing, seen.frames + missing
     if bad <= _BAD_SHARE * total:
         return []
-    return [f"{BAD_FRAMES}: {bad} of {total} ({bad / total:.1%}); their rows are empty, or missing at the end"]
+    about = "about " if missing else ""
+    shown = f"{bad} of {about}{total} ({bad / total:.1%})"
+    return [f"{BAD_FRAMES}: {shown}; their rows are empty, or missing at the end"]

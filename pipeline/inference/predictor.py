@@ -16,7 +16,7 @@ from datamodules.labels import LabelSet
 from datamodules.preprocessing import Preprocessing, replace_nonfinite
 from datamodules.training_range import outside_training_range
 from networks.base import Network
-from pipeline.inference.devices import Precision, pick_autocast
+from pipeline.inference.devices import Precision, is_out_of_memory, pick_autocast
 from pipeline.inference.sliding import Progress, output_margin, sliding_window
 from pipeline.model_folder import LoadedModel
 
@@ -132,7 +132,7 @@ class SegmentationPredictor:
         try:
             logits = self._slide(image, progress)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             logits = self._slide_again(image, progress)
         # A sum is finite only if all of its terms are, and needs no second array.
@@ -158,7 +158,7 @@ class SegmentationPredictor:
         try:
             return self._slide(image, progress)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise MemoryError(f"{estimate}, with tile batch {self.tile_batch} too") from error
 
@@ -191,8 +191,3 @@ def network_margin(network: Network, tile: tuple[int, ...], device: torch.device
     if network.init_args.get("padding", "same") == "same":
         return ()
     return output_margin(network, network.in_channels, tile, device)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out: on the CPU torch raises a plain RuntimeError for that."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)

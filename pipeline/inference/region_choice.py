@@ -17,7 +17,7 @@ from datamodules.cropping import PosePreprocessing
 from datamodules.formats.errors import DataError
 from datamodules.hashing import hash_file
 from datamodules.keypoints import Box
-from pipeline.inference.regions import FileRegion, FixedRegion, FollowRegion, FrameRegion, Region
+from pipeline.inference.regions import FileRegion, FixedRegion, FollowRegion, FrameRegion, Region, meets
 
 BoxesByFrame = dict[int, Box]
 _COLUMNS = ("frame", "x", "y", "width", "height")
@@ -47,7 +47,7 @@ class RegionChoice:
         if text in ("frame", "follow"):
             return cls(text)
         if (box := _fixed(text)) is not None:
-            return cls(",".join(f"{number:g}" for number in box))
+            return cls(",".join(map(repr, box)))  # all digits: the box is read from here again
         path = Path(text)
         if path.suffix.lower() not in (".csv", ".json") or not path.is_file():
             raise ValueError(f"--region: expected frame, follow, X,Y,W,H or a .csv or .json file, found {text!r}")
@@ -67,6 +67,17 @@ class RegionChoice:
         if missing:
             found = f"boxes of {', '.join(sorted(self.boxes)[:5])}"
             raise DataError(self.text, f"boxes of the video {missing[0]}", found, "add its boxes, or leave it out")
+
+    def check_frame(self, path: Path, width: int, height: int) -> None:
+        """Refuse a fixed box that lies wholly outside of a video's first frame, which is of this size.
+
+        Raises:
+            DataError: It does.
+        """
+        box = None if self.digest else _fixed(self.text)
+        if box is not None and not meets(box, width, height):
+            expected = f"a --region that meets the frames of {width} x {height}"
+            raise DataError(path, expected, self.text, "give X,Y,W,H in pixels of this video")
 
     def settings(self) -> dict[str, str]:
         """Return what the joints depend on."""
@@ -118,7 +129,7 @@ def read_boxes(path: Path) -> dict[str, BoxesByFrame]:
     rows = _json_rows(path) if path.suffix.lower() == ".json" else _csv_rows(path)
     for number, row in rows:
         try:
-            frame, (x, y, width, height) = int(row["frame"]), (float(row[name]) for name in _COLUMNS[1:])
+            frame, (x, y, width, height) = _whole(row["frame"]), (_number(row[name]) for name in _COLUMNS[1:])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(path, f"five numbers in row {number}", f"{error}", _REMEDY) from error
         if frame < 0 or not (width > 0 and height > 0 and np.isfinite([x, y, width, height]).all()):
@@ -131,6 +142,19 @@ def read_boxes(path: Path) -> dict[str, BoxesByFrame]:
     if not boxes:
         raise DataError(path, "at least one box", "none", _REMEDY)
     return dict(boxes)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    number = _number(value)
+    if not number.is_integer():
+        raise ValueError(f"frame {value!r} is no whole number")
+    return int(number)
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datamodules.cropping import PosePreprocessing, whole_image
 from datamodules.keypoints import Box
 
 RegionKind = Literal["frame", "box", "file", "follow"]
 
+_EDGE = 0.5  # px: a pixel reaches so far about its centre
 _FEWEST = 2  # confident joints that make a box; from there on at least half of all
 _SLOWEST_SHRINK = 0.9  # of the last box's side from one frame to the next, so that a few lost joints do not zoom in
 _MARGIN = 1.25  # about the followed joints, where the model itself adds none
@@ -24,6 +25,18 @@ def scaled(box: Box, factor: float) -> Box:
     """Return a box about the same centre, larger by a factor."""
     x, y, width, height = box
     return (x - width * (factor - 1) / 2, y - height * (factor - 1) / 2, width * factor, height * factor)
+
+
+def meets(box: Box, width: int, height: int) -> bool:
+    """Tell whether a box and a frame of this size have any pixels in common."""
+    x, y, across, down = box
+    return x < width - _EDGE and y < height - _EDGE and x + across > -_EDGE and y + down > -_EDGE
+
+
+def inside(points: NDArray[np.floating], size: ArrayLike) -> NDArray[np.bool_]:
+    """Tell which points [..., 2] lie on a frame of width and height `size` [..., 2], borders included; NaN does not."""
+    beyond = np.maximum(-_EDGE - points, points - (np.asarray(size) - _EDGE))
+    return np.asarray(beyond.max(axis=-1) <= 0)
 
 
 class Region(ABC):
@@ -67,14 +80,22 @@ class FixedRegion(Region):
 
     def __init__(self, box: Box) -> None:
         self._box = box
+        self._outside = 0
 
-    def box(self, index: int, width: int, height: int) -> Box:
-        """Return the box."""
-        return self._box
+    def box(self, index: int, width: int, height: int) -> Box | None:
+        """Return the box, None where it lies wholly outside of the frame."""
+        if meets(self._box, width, height):
+            return self._box
+        self._outside += 1
+        return None
+
+    def messages(self) -> list[str]:
+        """Say how many frames the box does not meet."""
+        return [_outside(self._outside)] if self._outside else []
 
 
 class FileRegion(Region):
-    """A box for each frame; where a frame has none, the last one before it holds.
+    """A box for each frame; where a frame has none, the last one before it holds, be it on the frame or not.
 
     Args:
         boxes: By frame number.
@@ -83,17 +104,20 @@ class FileRegion(Region):
     def __init__(self, boxes: Mapping[int, Box]) -> None:
         self._boxes = boxes
         self._last: Box | None = None
-        self._reused = self._absent = 0
+        self._reused = self._absent = self._outside = 0
         self._seen = -1
 
     def box(self, index: int, width: int, height: int) -> Box | None:
-        """Return the frame's box, or the last one before; None before the first."""
+        """Return the frame's box, or the last one before; None before the first and for one outside of the frame."""
         own = self._boxes.get(index)
         self._reused += own is None and self._last is not None
         self._absent += own is None and self._last is None
         self._last = own or self._last
         self._seen = index
-        return self._last
+        if self._last is None or meets(self._last, width, height):
+            return self._last
+        self._outside += 1
+        return None
 
     def messages(self) -> list[str]:
         """Say how many frames had no box of their own, and which boxes no frame."""
@@ -103,7 +127,12 @@ class FileRegion(Region):
             (self._absent, "frames come before the first box, their rows are empty"),
             (beyond, "boxes are for frames beyond the last one"),
         ]
-        return [f"{count} {words}" for count, words in counted if count]
+        found = [f"{count} {words}" for count, words in counted if count]
+        return [*found, _outside(self._outside)] if self._outside else found
+
+
+def _outside(frames: int) -> str:
+    return f"{frames} frames have a box that lies wholly outside of them, their rows are empty"
 
 
 class FollowRegion(Region):
@@ -133,8 +162,7 @@ class FollowRegion(Region):
 
     def update(self, points: NDArray[np.floating], confidence: NDArray[np.floating], width: int, height: int) -> None:
         """Move the box to the confident joints, no faster than it may shrink; forget it where they are too few."""
-        inside = ((points >= 0) & (points <= [width - 1, height - 1])).all(axis=1)
-        found = points[inside & (confidence >= self._least)]
+        found = points[inside(points, (width, height)) & (confidence >= self._least)]
         last = self._box
         self._box = None
         if len(found) < max(_FEWEST, math.ceil(len(points) / 2)):

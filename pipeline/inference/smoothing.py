@@ -70,6 +70,8 @@ class OneEuro:
         self._point = np.full((joints, 2), np.nan)  # NaN before a joint's first frame
         self._speed = np.zeros((joints, 2))
         self._time = np.full(joints, np.nan)
+        self._used = np.full(joints, -1)  # the row of each joint's last use
+        self._row = 0
 
     def __call__(
         self,
@@ -83,12 +85,13 @@ class OneEuro:
         Args:
             points: In pixels.
             usable: [N, K].
-            time_s: Of each frame [N]; frames without a time count as 1 / 30 s apart.
+            time_s: Of each frame [N]; where a time is missing, frames count as 1 / 30 s apart.
             length_px: The longer side of each frame [N].
         """
         smooth = points.copy()
         for row, (point, use, time) in enumerate(zip(points, usable, time_s, strict=True)):
             smooth[row, use] = self._step(point[use], use, time, max(int(length_px[row]), 1))
+            self._row += 1
         return smooth
 
     def _step(
@@ -96,13 +99,13 @@ class OneEuro:
     ) -> NDArray[np.float64]:
         """Take in the joints [k, 2] that are usable on a frame, and return them smoothed."""
         last, speed, past = self._point[use], self._speed[use], time_s - self._time[use]
-        past = np.where(past > 0, past, _STEP_S)[:, None]
+        past = np.where(past > 0, past, (self._row - self._used[use]) * _STEP_S)[:, None]
         known = np.isfinite(last)
         moved = np.where(known, point - last, 0.0) / past
         speed = speed + _weight(past, _SPEED_CUTOFF_HZ) * (moved - speed)
         weight = _weight(past, _MIN_CUTOFF_HZ + _GAIN * np.abs(speed) / length_px)
         point = np.where(known, last + weight * (point - last), point)
-        self._point[use], self._speed[use], self._time[use] = point, speed, time_s
+        self._point[use], self._speed[use], self._time[use], self._used[use] = point, speed, time_s, self._row
         return point
 
 

@@ -45,6 +45,9 @@ def staged(
     than `held(workers)` items are being read, waiting or computed, and one more is being written. `items` is asked
     for the next one when the last has been read. An error of any stage is raised here, once what is running at that
     time has ended; nothing else is begun.
+
+    `pipeline_threads.overlapped` is for items that fill the memory: it keeps three in all, and computes in the
+    caller's thread, which an interruption stops at once.
     """
     threads = torch.get_num_threads()
     share = max(1, threads // workers)

@@ -11,6 +11,9 @@ import numpy as np
 
 from datamodules.keypoints import UNLABELLED, Box, PoseSample, Skeleton
 
+# A joint is right within this share of the norm. PCK of the torso and PCKh are most often given at these. A box is the
+# whole subject, an animal from snout to tail: a fifth of it would call the ear the snout, so right is a twentieth.
+RIGHT_WITHIN = {"torso": 0.2, "box": 0.05, "head": 0.5}
 # What names of joints come down to without case and punctuation; `lsho` and `rhip` are those of FLIC.
 _LEFT_SHOULDER = ("leftshoulder", "lshoulder", "shoulderleft", "shoulderl", "lsho")
 _RIGHT_HIP = ("righthip", "rhip", "hipright", "hipr")

@@ -142,7 +142,7 @@ def summarise_poses(
         overall[f"pck_joint_mean@{threshold:g}"] = _or_none(labelled.mean()) if len(labelled) else None
     similarity, oks_note, without_area = _similarity(poses, weight, skeleton)
     counts = _counts(errors, weight, visibility, lengths) | {"poses_without_area": without_area}
-    notes = (*_notes(norm, counts, len(skeleton.names), visible_only), oks_note)
+    notes = (*_notes(norm, counts, visible_only), oks_note)
     return PoseSummary(skeleton.names, tuple(rows), overall | similarity, counts, notes)
 
 
@@ -188,11 +188,9 @@ def _similarity(
     scores = oks_ap(scored, sigmas)
     without = len(poses) - len(scored)
     if scores is None:
-        return {}, "No similarity (OKS): no subject has both an area or a box and a labelled joint.", without
-    note = (
-        f"Similarity (OKS) by {words}; area as annotated, else {BOX_AREA_SHARE} of the box; "
-        f"each pose against its own subject; {without} without area or box left out."
-    )
+        return {}, "No OKS: no subject has an area or a box, and a labelled joint.", without
+    left = f"; {without} subjects without either left out" if without else ""
+    note = f"OKS: {words}; area as annotated, else {BOX_AREA_SHARE} of the box{left}."
     figures = {"oks_ap": scores.ap, "oks_ap50": scores.ap50, "oks_ap75": scores.ap75, "oks_ar": scores.ar}
     return dict(figures), note, without
 
@@ -215,24 +213,19 @@ def _counts(
     }
 
 
-def _notes(norm: KeypointNorm, counts: dict[str, int], joints: int, visible_only: bool) -> list[str]:
-    occluded = "are left out" if visible_only else "count as labelled"
+def _notes(norm: KeypointNorm, counts: dict[str, int], visible_only: bool) -> list[str]:
+    occluded = "left out" if visible_only else "counted in"
     notes = [
-        f"PCK: share of points with an error of at most the threshold times the norm ({norm.kind}).",
-        f"Figures over all are over all labelled points of all {joints} joints; "
-        f"{counts['points_occluded']} occluded points {occluded}.",
-        "epe_px is the mean distance, which DeepLabCut calls RMSE; rmse_px is the root of the mean squared distance.",
+        f"pck@T: share within T of the norm ({norm.kind}); {counts['points_occluded']} occluded points {occluded}.",
+        "epe_px: mean distance, DeepLabCut's RMSE; rmse_px: root of the mean squared distance.",
     ]
     if counts["poses_without_norm"]:
         notes.append(
             f"{counts['poses_without_norm']} of {counts['poses']} subjects ({counts['points_without_norm']} points) "
-            "lack the norm and are left out of PCK and AUC."
+            "lack the norm: not in PCK and AUC."
         )
     if counts["points_not_predicted"]:
-        notes.append(
-            f"{counts['points_not_predicted']} points have no finite prediction: "
-            "missed in PCK, left out of pixel errors."
-        )
+        notes.append(f"{counts['points_not_predicted']} points not predicted: missed in PCK, not in pixel errors.")
     return notes
 
 

@@ -77,9 +77,8 @@ def oks_sigmas(skeleton: Skeleton) -> tuple[NDArray[np.float64], str]:
     COCO measured them for its 17 joints alone; any other set of joints gets one for all.
     """
     if set(skeleton.names) == set(_COCO_SIGMAS):
-        return np.array([_COCO_SIGMAS[name] for name in skeleton.names]), "the sigmas of COCO's 17 joints"
-    words = f"one sigma of {UNIFORM_SIGMA} for every joint, as these are not COCO's 17"
-    return np.full(len(skeleton.names), UNIFORM_SIGMA), words
+        return np.array([_COCO_SIGMAS[name] for name in skeleton.names]), "COCO's sigmas"
+    return np.full(len(skeleton.names), UNIFORM_SIGMA), f"sigma {UNIFORM_SIGMA} for all joints"
 
 
 def oks_ap(poses: Sequence[OksPose], sigmas: NDArray[np.floating]) -> OksScores | None:

@@ -20,14 +20,13 @@ from networks.base import Network, answer_of, stages_of
 from pipeline.config.errors import UsageError
 from pipeline.finished import Finished
 from pipeline.metrics.keypoint_errors import pck, root_mean_square
-from pipeline.metrics.keypoint_norm import choose_norm
+from pipeline.metrics.keypoint_norm import RIGHT_WITHIN, choose_norm
 from pipeline.pose_losses import HeatmapLoss, all_flat
 from pipeline.tasks.base import Task
 from pipeline.tasks.network_checks import check_heatmaps
 
 log = logging.getLogger(__name__)
 
-_PCK_THRESHOLD = 0.2  # of the norm
 _QUIET = 0.01  # heads start with answers near zero, as nearly all of a target is
 _EARLY = 0.1  # of the training, in which maps may still be flat
 
@@ -180,8 +179,9 @@ class PoseTask(Task):
         found = np.array([found for found, _ in cases.values()]).reshape(-1, len(names))
         norms = np.array([length or np.nan for _, length in cases.values()])
         labelled = ~np.isnan(found)
-        shares = pck(np.nan_to_num(found, nan=0.0, posinf=np.inf), labelled, norms, _PCK_THRESHOLD)
-        rmse_px = root_mean_square(np.where(labelled, found, 0.0), labelled).overall
+        errors = np.where(labelled, found, 0.0)
+        shares = pck(errors, labelled, norms, RIGHT_WITHIN[self.keypoint_norm.kind])
+        rmse_px = root_mean_square(errors, labelled).overall
         scores = {"rmse_px": rmse_px} | {f"pck_{name}": value for name, value in zip(names, shares.joints, strict=True)}
         kept = {name: float(value) for name, value in scores.items() if math.isfinite(value)}
         return {"pck": shares.overall if math.isfinite(shares.overall) else 0.0} | kept

@@ -1,6 +1,7 @@
 """The benchmark of videos measures sides that do the same work."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,31 @@ def test_the_best_of_all_but_the_first_run_counts(sides, monkeypatch):
     ticks = iter([0, 1, 1, 5, 5, 7])  # 1 s to warm up, then 4 s and 2 s
     monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(ticks))
     assert benchmark.best_rates({"side": lambda: 100}, repeats=2) == {"side": 50}
+
+
+def test_the_overlay_is_measured_on_the_table_of_the_same_video(sides):
+    _, made = sides
+    assert made.overlay() == made.overlay() == 20
+
+
+def test_all_sides_leave_out_the_flip_test_whatever_the_model_says(sides, tmp_path, monkeypatch):
+    benchmark, made = sides
+    model = benchmark.make_model(tmp_path / "model")
+    description = json.loads((model / "model.json").read_text())
+    description["inference"]["flip_test"] = True
+    (model / "model.json").write_text(json.dumps(description))
+    again = benchmark.Sides(model, made.video, "cpu")
+    assert not again.predictor.flip_test
+
+
+@pytest.mark.parametrize(
+    ("end", "words"), [(95.0, ["0.95", "0.95", "0.95  met"]), (80.0, ["1.60", "0.80", "0.80  NOT MET"])]
+)
+def test_the_stricter_ratio_is_judged(sides, end, words):
+    benchmark, _ = sides
+    one = 100.0 if end > 90 else 50.0
+    rates = {"decode alone": 100.0, "network alone": one, "n": 120.0, "end to end": end, "plain loop": 20.0}
+    lines = benchmark.verdict(rates, "n")
+    assert [line[52:].strip() for line in lines[:3]] == words
+    assert "stricter" in lines[2]
+    assert lines[3].endswith("met")

@@ -84,6 +84,55 @@ def test_a_mirrored_cut_is_the_cuts_mirror_image(scale):
     np.testing.assert_allclose(made.astype(int), cut(smooth, plain, size)[:, ::-1], atol=1)
 
 
+@pytest.mark.parametrize("scale", [2.0, 2.5, 3.1, 4.0, 5.7])
+@pytest.mark.parametrize("image_size", [(128, 96), (129, 97), (130, 98), (131, 99)])
+@pytest.mark.parametrize("degrees", [0, 20])
+def test_the_cut_of_a_mirrored_image_is_the_mirror_image_of_its_cut(scale, image_size, degrees):
+    # bright up to the border, and smooth against an area, as a mirrored image has other areas
+    width, height = image_size
+    noise = np.random.default_rng(2).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    smooth = np.clip(cv2.GaussianBlur(noise, (0, 0), 12).astype(int) + 60, 0, 255).astype(np.uint8)
+    size = (64, 48)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    cosine, sine = scale * np.cos(np.deg2rad(degrees)), scale * np.sin(np.deg2rad(degrees))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    plain = np.column_stack([turn, middle - turn @ np.array([40.3, 11.7])])
+    # mirrored along both axes: x -> width - 1 - x, and so for the pixels of the cut
+    image_mirror = np.array([[-1, 0, width - 1], [0, -1, height - 1], [0, 0, 1]], dtype=np.float64)
+    cut_mirror = np.array([[-1, 0, size[0] - 1], [0, -1, size[1] - 1], [0, 0, 1]], dtype=np.float64)
+    mirrored = (image_mirror @ np.vstack([plain, [0, 0, 1]]) @ cut_mirror)[:2]
+    made = cut(np.ascontiguousarray(smooth[::-1, ::-1]), mirrored, size).astype(int)
+    expected = cut(smooth, plain, size)[::-1, ::-1].astype(int)
+    assert (expected == 0).any()
+    assert (expected > 150).any()
+    np.testing.assert_allclose(made, expected, atol=1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 2.9, 3.0, 4.3])
+@pytest.mark.parametrize("image_size", [(128, 96), (131, 99), (3, 50)])
+def test_a_uniform_image_is_uniform_to_its_border_and_black_beyond(scale, image_size):
+    image = np.full((image_size[1], image_size[0], 3), 200, np.uint8)
+    size, step = (150, 120), int(scale)
+    affine = np.array([[scale, 0, -30.7], [0, scale, -25.2]])
+    made = cut(image, affine, size)[..., 0].astype(int)
+    x, y = (scale * np.arange(length) + start for length, start in zip(size, (-30.7, -25.2), strict=True))
+    # the distance from each of the nearest edges, positive within the image
+    depth = np.minimum(
+        *np.meshgrid(*(np.minimum(p + 0.5, n - 0.5 - p) for p, n in zip((x, y), image_size, strict=True)))
+    )
+    inside, outside = depth >= step / 2, depth <= -step / 2
+    assert outside.any()
+    assert inside.any() or min(image_size) < 2 * scale
+    np.testing.assert_allclose(made[inside], 200, atol=1)
+    np.testing.assert_allclose(made[outside], 0, atol=1)
+
+
+def test_a_cut_beside_the_border_equals_one_that_reaches_over_it(noise):
+    wide = box_to_original((-30.5, -30.5, 150, 150), (50, 50))
+    narrow = wide @ np.array([[1, 0, 14], [0, 1, 14], [0, 0, 1]])
+    np.testing.assert_array_equal(cut(noise, narrow, (10, 8)), cut(noise, wide, (50, 50))[14:22, 14:24])
+
+
 def test_cuts_of_images_smaller_than_a_step_or_far_outside_are_no_crash(noise):
     tiny = noise[:1, :1]
     assert cut(tiny, np.array([[9.0, 0, 0], [0, 9.0, 0]]), (8, 8)).shape == (8, 8, 3)

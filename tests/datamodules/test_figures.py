@@ -8,7 +8,7 @@ import pytest
 from datamodules import figures
 from datamodules.figure_body import EDGES, JOINTS
 from datamodules.figure_picture import make_picture
-from datamodules.figures import VERSION, make_figures
+from datamodules.figures import VERSION, check_figures, make_figures
 from datamodules.formats.errors import DataError
 
 SIZE = (96, 80)
@@ -93,6 +93,28 @@ def test_an_existing_folder_is_refused_and_kept(tmp_path):
     with pytest.raises(DataError, match="remove it or name another"):
         make_figures(tmp_path / "person", images=1, frames=0, workers=0)
     assert (tmp_path / "person" / "mine.txt").read_text() == "kept"
+
+
+def test_figures_of_this_version_pass(folder):
+    check_figures(folder)
+
+
+@pytest.mark.parametrize(
+    ("description", "found"),
+    [
+        ({"info": {"figures": {"version": VERSION - 1}}}, f"found version {VERSION - 1}"),
+        ({"info": {"figures": {"version": VERSION + 1}}}, f"found version {VERSION + 1}"),
+        ({"info": {"figures": 1}}, "found none"),
+        ({"images": []}, "found none"),
+        ([], "found none"),
+        (None, "found none"),
+    ],
+)
+def test_figures_of_another_version_are_refused_with_the_remedy(tmp_path, description, found):
+    if description is not None:
+        (tmp_path / "annotations.json").write_text(json.dumps(description))
+    with pytest.raises(DataError, match=f"figures of version {VERSION}, {found}.*remove the folder"):
+        check_figures(tmp_path)
 
 
 def test_nothing_is_left_of_figures_that_fail(tmp_path):

@@ -219,3 +219,21 @@ def test_wrong_choices_are_refused(wrong, said):
 def test_a_mirror_needs_a_place_for_every_joint():
     with pytest.raises(ValueError, match="expected 3 joints, one per map, found 2"):
         HeatmapCodec().mirror(torch.zeros(1, 3, 4, 4), [1, 0])
+
+
+@pytest.mark.parametrize(("image", "maps"), SIZES)
+@pytest.mark.parametrize("method", METHODS)
+def test_cells_lie_where_their_joints_are_decoded(method, image, maps):
+    codec = HeatmapCodec(method)
+    (step_x, first_x), (step_y, first_y) = codec.cell_to_pixel(image, maps)
+    cell = (maps[0] // 2, maps[1] // 2)
+    pixel = torch.tensor([[[step_x * cell[0] + first_x, step_y * cell[1] + first_y]]])
+    target = codec.encode(pixel, visible(pixel), image, maps).maps
+    assert target[0, 0, cell[1], cell[0]].item() == pytest.approx(1.0, abs=1e-6)
+    torch.testing.assert_close(codec.decode(target, image).points, pixel, rtol=0, atol=2e-3)
+    if method == "udp":
+        assert (first_x, first_y) == (0, 0)
+        assert (step_x * (maps[0] - 1), step_y * (maps[1] - 1)) == pytest.approx((image[0] - 1, image[1] - 1))
+    else:
+        assert (step_x, step_y) == (image[0] / maps[0], image[1] / maps[1])
+        assert (first_x, first_y) == ((step_x - 1) / 2, (step_y - 1) / 2)

@@ -1,9 +1,11 @@
+import json
 import logging
 import multiprocessing
 import os
 import pickle
 import resource
 import signal
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,7 +40,7 @@ def cache(tmp_path):
 
 
 def caches(cache):
-    return sorted((cache / "images").iterdir())
+    return sorted((cache / "pose-images").iterdir())
 
 
 @pytest.mark.parametrize("workers", [0, 3])
@@ -72,6 +74,29 @@ def test_other_content_makes_another_cache(pictures, cache):
     assert second.contents[path] != first.contents[path]
 
 
+@pytest.mark.parametrize("cache_mib", [0, 1, 10])
+def test_the_same_images_under_other_names_make_the_same_cache_to_the_byte(cache, tmp_path, cache_mib):
+    content = np.random.default_rng(1).integers(0, 256, (6, 200, 400, 3), dtype=np.uint8)
+    names = [[f"{n}.png" for n in range(6)], [f"{5 - n} other.png" for n in range(6)]]
+    sets = []
+    for number, files in enumerate(names):
+        folder = tmp_path / f"set {number}"
+        folder.mkdir()
+        sets.append({folder / name: image for name, image in zip(files, content, strict=True)})
+        for path, image in sets[-1].items():
+            cv2.imwrite(str(path), image[..., ::-1])
+    first = open_store(sets[0], cache, cache_mib=cache_mib, workers=2)
+    written = first.file.read_bytes()
+    first.file.unlink()
+    second = open_store(sets[1], cache, cache_mib=cache_mib, workers=2)
+    assert second.file == first.file
+    assert second.file.read_bytes() == written
+    # the first has not looked into its file yet, as a worker that starts late
+    for store, pictures in ((first, sets[0]), (second, sets[1])):
+        for path, image in pictures.items():
+            np.testing.assert_array_equal(store.load(path), image)
+
+
 def test_equal_images_are_kept_once(pictures, cache):
     path, image = next(iter(pictures.items()))
     copy = path.with_name("copy.png")
@@ -95,7 +120,8 @@ def test_what_does_not_fit_is_decoded_at_each_use_and_said(cache, tmp_path, capl
     caplog.clear()
     open_store(paths, cache, cache_mib=1, workers=2)
     assert "2 of 3 images do not fit" in caplog.text
-    assert store.load(paths[0]).flags.writeable is False
+    (kept,) = [path for path in paths if store.entries[path].offset is not None]
+    assert store.load(kept).flags.writeable is False
 
 
 def test_no_cache_at_all_works(pictures, cache):
@@ -151,6 +177,54 @@ def test_a_damaged_cache_is_made_again(pictures, cache, damage, caplog):
         np.testing.assert_array_equal(again.load(path), image)
 
 
+def with_index(change):
+    """Damage the index of a cache alone: its length and the file's end are right."""
+
+    def damage(data):
+        length = struct.unpack("<Q", data[-16:-8])[0]
+        index = change(data[-16 - length : -16])
+        return data[: -16 - length] + index + struct.pack("<Q", len(index)) + data[-8:]
+
+    return damage
+
+
+def with_first_entry(**changes):
+    def change(text):
+        index = json.loads(text)
+        index[next(iter(index))] |= changes
+        return json.dumps(index).encode()
+
+    return with_index(change)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        with_index(lambda text: b"\xff\xfe" + text[2:]),
+        with_index(lambda text: text[:-9]),
+        with_index(lambda text: b"[]"),
+        with_index(lambda text: b"{}"),
+        with_index(lambda text: b"[" * 100_000),
+        with_index(lambda text: text.replace(b"width", b"wodth")),
+        with_first_entry(offset=10**9),
+        with_first_entry(offset=-1),
+        with_first_entry(offset=1.5),
+        with_first_entry(height=10**6),
+        with_first_entry(width=0),
+        with_first_entry(width=None),
+    ],
+)
+def test_a_cache_with_a_damaged_index_is_made_again(pictures, cache, damage, caplog):
+    store = open_store(pictures, cache, cache_mib=10, workers=1)
+    whole = store.file.read_bytes()
+    store.file.write_bytes(damage(whole))
+    again = open_store(pictures, cache, cache_mib=10, workers=1)
+    assert "the index of this cache of images is damaged" in caplog.text
+    assert again.file.read_bytes() == whole
+    for path, image in pictures.items():
+        np.testing.assert_array_equal(again.load(path), image)
+
+
 def open_and_sum(paths, cache):
     store = open_store(paths, cache, cache_mib=10, workers=1)
     return [int(store.load(path).astype(int).sum()) for path in paths]
@@ -177,14 +251,35 @@ def test_an_open_cache_survives_being_made_again(pictures, cache):
 
 
 def test_caches_that_nobody_uses_and_remains_of_killed_runs_are_removed(pictures, cache):
-    folder = cache / "images"
+    folder = cache / "pose-images"
     folder.mkdir(parents=True)
-    ages = {"old.rgb": 40, "young.rgb": 20, ".killed.rgb": 2, ".written-now.rgb": 0}
+    young, written_now = "a" * 64 + ".rgb", "." + "b" * 16 + ".rgb"
+    ages = {"c" * 64 + ".rgb": 40, young: 20, "." + "d" * 16 + ".rgb": 2, written_now: 0}
     for name, days in ages.items():
-        (folder / name).write_bytes(b"x")
-        os.utime(folder / name, (time.time() - days * 86400,) * 2)
+        write_aged(folder / name, days)
     store = open_store(pictures, cache, cache_mib=10, workers=1)
-    assert set(caches(cache)) == {folder / "young.rgb", folder / ".written-now.rgb", store.file}
+    assert set(caches(cache)) == {folder / young, folder / written_now, store.file}
+
+
+def write_aged(path, days):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    os.utime(path, (time.time() - days * 86400,) * 2)
+
+
+@pytest.mark.parametrize("folder", ["images", "pose-images", "."])
+def test_files_of_others_in_the_cache_folder_are_left_alone(pictures, cache, folder):
+    own = ["a.png", "notes.rgb", ".hidden", "e" * 63 + ".rgb", "e" * 64 + ".rgb.bak", "E" * 64 + ".rgb"]
+    own += ["a folder/b.png", "f" * 64 + ".rgb/c.png", "." + "f" * 16 + ".rgb/d.png"]
+    for name in own:
+        write_aged(cache / folder / name, 400)
+    for path in (cache / folder).iterdir():
+        os.utime(path, (time.time() - 400 * 86400,) * 2)
+    (cache / folder / ("1" * 64 + ".rgb")).symlink_to(cache / folder / "a.png")
+    os.utime(cache / folder / ("1" * 64 + ".rgb"), (0, 0), follow_symlinks=False)
+    open_store(pictures, cache, cache_mib=10, workers=1)
+    assert [name for name in own if not (cache / folder / name).is_file()] == []
+    assert (cache / folder / ("1" * 64 + ".rgb")).is_symlink()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import json
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from datamodules import sampling
+from datamodules.figures import make_figures
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import Skeleton
 from datamodules.pose import PoseData, flip_if_safe
@@ -121,10 +123,10 @@ def test_ranks_share_the_validation_in_batches(make, monkeypatch, size):
 
 def test_images_decode_in_prepare_data_alone(make, root, tmp_path):
     make()
-    written = {path: path.stat().st_ino for path in (tmp_path / "cache" / "images").iterdir()}
+    written = {path: path.stat().st_ino for path in (tmp_path / "cache" / "pose-images").iterdir()}
     data = make()
     list(data.train_dataloader())
-    assert {path: path.stat().st_ino for path in (tmp_path / "cache" / "images").iterdir()} == written
+    assert {path: path.stat().st_ino for path in (tmp_path / "cache" / "pose-images").iterdir()} == written
 
 
 def test_setup_without_prepare_data_works_as_on_another_node(root, tmp_path):
@@ -148,14 +150,29 @@ def test_the_log_says_where_everything_comes_from(make, caplog):
     assert "joint names" in caplog.text
 
 
+def test_embedded_figures_of_another_version_are_not_trained_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_figures(Path("data") / "figures", images=6, frames=0, size=(64, 64), workers=0)
+    settings = {"embedded": "figures", "input_size": (32, 24), "workers": 0, "cache_dir": tmp_path / "cache"}
+    PoseData(**settings).prepare_data()
+    path = Path("data") / "figures" / "annotations.json"
+    described = json.loads(path.read_text())
+    described["info"]["figures"]["version"] += 1
+    path.write_text(json.dumps(described))
+    with pytest.raises(DataError, match=r"rendered figures of version.*remove the folder data/figures"):
+        PoseData(**settings).prepare_data()
+    assert PoseData(**settings | {"root": Path("data") / "figures"}).prepare_data() is None
+
+
 def test_images_that_do_not_decode_are_all_named(tmp_path):
     root = write_coco(tmp_path / "coco")
     for name in ("3.png", "7.png"):
         path = root / "images" / name
         path.write_bytes(path.read_bytes()[:-100])
     data = PoseData(root, workers=0, cache_dir=tmp_path / "cache")
-    with pytest.raises(DataError, match=r"2 of 10(.|\n)*3\.png(.|\n)*7\.png"):
+    with pytest.raises(DataError, match="found 2 of 10") as caught:
         data.prepare_data()
+    assert all(f"images/{name}: expected intact PNG chunks" in str(caught.value) for name in ("3.png", "7.png"))
 
 
 def test_a_mirror_image_without_known_pairs_is_turned_off_with_a_word(caplog):

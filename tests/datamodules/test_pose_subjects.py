@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from datamodules.formats.errors import DataError
 from datamodules.image_store import ImageStore, StoredImage
-from datamodules.keypoints import PoseListing, PoseSample, Skeleton
+from datamodules.keypoints import PoseSample, Skeleton
 from datamodules.pose_subjects import (
     choose_subject,
     sides_without_partner,
@@ -12,6 +14,7 @@ from datamodules.pose_subjects import (
     to_subject,
     usable,
     warn_of_boxes,
+    warn_of_far_joints,
 )
 
 IMAGE = Path("a.png")
@@ -25,26 +28,38 @@ def sample(points, visibility=None, box=None, name="s"):
     return PoseSample(name, name, IMAGE, points, visible.astype(np.uint8), box)
 
 
-def listing(*boxes, format="coco"):
-    samples = tuple(sample([[1, 1]], box=box, name=str(n)) for n, box in enumerate(boxes))
-    return PoseListing(samples, SKELETON, format)
+def listing(*boxes, images="abcdef"):
+    samples = [sample([[1, 1]], box=box, name=str(n)) for n, box in enumerate(boxes)]
+    return [replace(each, image=Path(f"{images[n]}.png")) for n, each in enumerate(samples)]
 
 
 @pytest.mark.parametrize(
-    ("data", "choice", "expected", "why"),
+    ("data", "format", "choice", "expected", "why"),
     [
-        (listing((0, 0, 9, 9), None), "auto", "box", "1 of 2 subjects have a box"),
-        (listing(None, format="lsp"), "auto", "box", "format lsp"),
-        (listing(None, format="mpii"), "auto", "box", "format mpii"),
-        (listing(None, format="deeplabcut"), "auto", "image", "no subject has a box"),
-        (listing(None), "box", "box", "data.subject"),
-        (listing((0, 0, 9, 9)), "image", "image", "data.subject"),
+        (listing((0, 0, 9, 9), None), "coco", "auto", "box", "1 of 2 subjects have a box"),
+        (listing(None), "lsp", "auto", "box", "format lsp"),
+        (listing(None), "mpii", "auto", "box", "format mpii"),
+        (listing(None, None), "deeplabcut", "auto", "image", "no subject has a box"),
+        (listing(None, None, None, images="aba"), "deeplabcut", "auto", "box", "1 of 2 images show several subjects"),
+        (listing(None, None, None, images="aba"), "coco", "auto", "box", "1 of 2 images show several subjects"),
+        (listing(None, None, images="aa"), "coco", "box", "box", "data.subject"),
+        (listing(None), "coco", "box", "box", "data.subject"),
+        (listing((0, 0, 9, 9)), "coco", "image", "image", "data.subject"),
     ],
 )
-def test_what_is_cut_out_is_chosen_with_a_reason(data, choice, expected, why):
-    chosen, reason = choose_subject(data, choice)
+def test_what_is_cut_out_is_chosen_with_a_reason(data, format, choice, expected, why):
+    chosen, reason = choose_subject(data, format, choice)
     assert chosen == expected
     assert why in reason
+
+
+@pytest.mark.parametrize("box", [None, (0, 0, 9, 9)])
+def test_whole_images_that_show_several_subjects_are_refused_by_name(box):
+    data = listing(None, box, None, images="abb")
+    with pytest.raises(
+        DataError, match=r"b\.png: expected one subject in each image.*found 2 in this one.*1 of 2 images"
+    ):
+        choose_subject(data, "deeplabcut", "image")
 
 
 def test_a_box_is_taken_as_it_is_annotated():
@@ -65,6 +80,24 @@ def test_without_a_usable_box_the_labelled_joints_have_one(box):
 
 def test_a_box_of_one_joint_has_an_extent():
     assert subject_box(sample([[20, 30], [0, 0]], [2, 0]), (200, 100), "box") == (12, 22, 16, 16)
+
+
+def test_f04_joints_far_out_of_the_image_make_no_box(caplog):
+    # 50 px, a quarter of the longer side, beyond the border are the margin
+    person = sample([[20, 30], [80, 90], [5000, 30], [20, -900], [-50, 30], [90, 149]])
+    assert subject_box(person, (200, 100), "box") == (-50, 30, 140, 119)
+    beyond = sample([[20, 30], [80, 90], [-51, 30], [90, 150], [251, 40]])
+    assert subject_box(beyond, (200, 100), "box") == (20, 30, 60, 60)
+
+
+def test_f04_subjects_with_joints_far_out_of_their_image_are_named(caplog):
+    fine = sample([[20, 30], [-50, 30], [-900, 0]], [2, 1, 0], name="fine")
+    slipped = sample([[20, 30], [5000, 30], [20, -900]], name="slipped")
+    warn_of_far_joints([fine, slipped], STORE)
+    assert "2 joints lie far outside of their images; check them in slipped" in caplog.text
+    caplog.clear()
+    warn_of_far_joints([fine], STORE)
+    assert not caplog.records
 
 
 def test_subjects_that_teach_nothing_are_left_out_by_name(caplog):
@@ -116,6 +149,11 @@ def test_names_with_a_side_and_no_partner_are_found(name):
 )
 def test_names_without_a_side_are_not(name):
     assert sides_without_partner(Skeleton((name,))) == ()
+
+
+def test_a_bare_l_and_r_in_front_may_be_sides():
+    assert sides_without_partner(Skeleton(("rear", "nose", "lear", "ledge"))) == ("rear", "lear")
+    assert sides_without_partner(Skeleton(("rear", "nose", "lear"), pairs=((2, 0),))) == ()
 
 
 def test_pairs_have_their_partners():

@@ -71,6 +71,27 @@ def test_several_subjects_of_one_image_are_one_group(listing, prepare, tmp_path)
     assert sorted(map(len, parts)) == [0, 2]
 
 
+def test_several_subjects_of_one_image_without_boxes_are_cut_out_apart(listing, prepare):
+    boxless = replace(listing, samples=tuple(replace(sample, box=None) for sample in listing.samples))
+    assert prepare(boxless).preprocessing.subject == "image"
+    shared = changed(boxless, 1, image=listing.samples[4].image, group="g4")
+    ready = prepare(shared)
+    assert ready.preprocessing.subject == "box"
+    one, other = ready.subjects(["s1", "s4"])
+    assert one.box != other.box
+    with pytest.raises(DataError, match=r"4\.png: expected one subject in each image"):
+        prepare(shared, subject="image")
+    unlabelled = changed(shared, 1, visibility=np.zeros(2, np.uint8))
+    assert prepare(unlabelled, subject="image").preprocessing.subject == "image"
+
+
+@pytest.mark.parametrize("subject", ["box", "image"])
+def test_f04_joints_far_out_of_their_image_are_named(listing, prepare, caplog, subject):
+    slipped = np.array([[30, 20], [500, 20]], np.float32)
+    prepare(changed(listing, 2, keypoints=slipped), subject=subject)
+    assert "1 joints lie far outside of their images; check them in s2" in caplog.text
+
+
 def test_fewer_groups_than_folds_make_a_fold_each(listing, prepare, caplog):
     samples = tuple(replace(sample, group=f"video{number // 3}") for number, sample in enumerate(listing.samples))
     ready = prepare(replace(listing, samples=samples))

@@ -94,6 +94,13 @@ def test_far_too_few_joints_leave_the_score_as_it_is(count, caplog):
     assert "the score itself is used" in caplog.text
 
 
+def test_no_warning_is_given_where_none_is_wanted(caplog):
+    with caplog.at_level(logging.WARNING):
+        fitted = fit_calibration(*drawn(60, lambda s: s), warn=False)
+    assert "a temperature is fitted instead" in fitted.note
+    assert caplog.text == ""
+
+
 def test_a_temperature_needs_right_and_wrong_joints():
     fitted = fit_calibration(np.linspace(0.5, 0.9, 200), np.ones(200), "temperature")
     assert fitted.kind == "none"

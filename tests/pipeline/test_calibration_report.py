@@ -31,7 +31,7 @@ def overconfident(cases, joints=14):
 
 @pytest.mark.parametrize("kind", ["isotonic", "temperature"])
 def test_calibration_mends_what_was_not_fitted(kind):
-    report = calibration_report(*overconfident(200), kind)
+    report, held_out = calibration_report(*overconfident(200), kind)
     assert report["points"] == 2800
     assert report["groups"] == 200
     assert report["ece_score"] > 0.1
@@ -39,6 +39,8 @@ def test_calibration_mends_what_was_not_fitted(kind):
     assert report["brier"] < report["brier_score"]
     assert report["kinds"] == [kind] * 2
     assert sum(entry["count"] for entry in report["bins"]) == 2800
+    assert held_out.shape == (2800,)
+    assert brier_score(held_out, overconfident(200)[1]) == report["brier"]
     assert json.loads(json.dumps(report)) == report
 
 
@@ -47,12 +49,13 @@ def test_a_half_is_not_measured_with_what_it_was_fitted_to():
     rng = np.random.default_rng(1)
     right = np.repeat(np.arange(40) % 2 == 0, 20)
     scores = rng.random(800)
-    report = calibration_report(scores, right, [f"{index // 20}" for index in range(800)])
+    report, _ = calibration_report(scores, right, [f"{index // 20}" for index in range(800)])
     assert report["brier"] == pytest.approx(0.25, abs=0.02)
 
 
 def test_one_group_is_not_measured_and_the_report_says_so():
-    report = calibration_report([0.1, 0.9], [False, True], ["video", "video"])
+    report, held_out = calibration_report([0.1, 0.9], [False, True], ["video", "video"])
+    assert held_out is None
     assert report["ece"] is None
     assert report["brier"] is None
     assert report["bins"] == []

@@ -1,5 +1,7 @@
 import csv
 import json
+import logging
+import re
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from pytorch_lightning import Trainer
 
 from datamodules.pose import PoseData
+from datamodules.pose_augmentation import PoseAugmentation
 from datamodules.pose_subjects import subject_box
 from networks.hourglass import Hourglass
 from pipeline.calibration import Calibration
@@ -21,16 +24,16 @@ PLACES = np.array([[40, 15], [52, 28], [28, 28], [48, 50], [32, 50]])
 COUNT = 20
 
 
-def write_coco(root):
+def write_coco(root, names=NAMES, count=COUNT):
     """Blobs of one colour for each joint on noise; the last subject has two joints alone."""
     (root / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    colours = rng.integers(80, 256, (len(NAMES), 3)).tolist()
+    colours = rng.integers(80, 256, (len(names), 3)).tolist()
     images, annotations = [], []
-    for number in range(1, COUNT + 1):
+    for number in range(1, count + 1):
         image = rng.integers(0, 60, (72, 96, 3), dtype=np.uint8)
         places = PLACES + rng.integers(-4, 5, PLACES.shape) + [number % 7, 4]
-        seen = np.array([2, 2, 1, 2, 2]) if number < COUNT else np.array([2, 2, 0, 0, 0])
+        seen = np.array([2, 2, 1, 2, 2]) if number < count else np.array([2, 2, 0, 0, 0])
         for place, colour in zip(places.tolist(), colours, strict=True):
             cv2.circle(image, place, 3, colour, -1)
         cv2.imwrite(str(root / "images" / f"photo {number}.png"), image)
@@ -48,17 +51,15 @@ def write_coco(root):
                 "area": float(np.prod(high - low)),
             }
         )
-    category = {"id": 1, "name": "dots", "keypoints": NAMES, "skeleton": [[1, 2], [1, 3], [2, 4], [3, 5]]}
+    category = {"id": 1, "name": "dots", "keypoints": names, "skeleton": [[1, 2], [1, 3], [2, 4], [3, 5]]}
     content = {"images": images, "annotations": annotations, "categories": [category]}
     (root / "annotations.json").write_text(json.dumps(content))
     return root
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """What a training of no step at all leaves behind."""
-    work = tmp_path_factory.mktemp("final")
-    data = PoseData(write_coco(work / "dots"), input_size=(64, 48), workers=0, cache_dir=work / "cache", batch_size=4)
+def finish(root, work, **options):
+    """Finish a training of no step at all."""
+    data = PoseData(root, input_size=(64, 48), workers=0, cache_dir=work / "cache", batch_size=4, **options)
     torch.manual_seed(0)
     task = PoseTask(lambda channels, joints: Hourglass(channels, joints, stacks=2, features=8, depth=2))
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
@@ -66,6 +67,13 @@ def finished(tmp_path_factory):
     task.network = task.make_network(data.in_channels, data.out_channels)
     result = finish_pose(task, data, trainer, work / "run")
     return result, data, work / "run"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """What a training of no step at all leaves behind."""
+    work = tmp_path_factory.mktemp("final")
+    return finish(write_coco(work / "dots"), work)
 
 
 def rows_of(path):
@@ -125,13 +133,46 @@ def test_the_outcome_says_what_was_measured_and_over_what(finished):
     count = len(data.split.validation)
     assert result.headline.startswith("Validation PCK@0.2 0.")
     assert result.headline.endswith(f"px over {count} subjects")
-    assert "(torso), RMSE " in result.headline
+    assert re.search(r" \(torso\), RMSE [\d.]+ px, mean error [\d.]+ px over ", result.headline)
     assert dict(result.lines)["by joint"].startswith("nose 0.")
     assert {"pck@0.2", "pck@0.2/nose", "rmse_px", "epe_px", "auc", "oks_ap", "ece", "brier"} <= set(result.metrics)
     assert {"confidence_in_view", "confidence_out_of_view"} <= set(result.metrics)
     assert all(np.isfinite(value) for value in result.metrics.values())
     assert "left_shoulder and right_hip" in json.loads((run / "validation" / "summary.json").read_text())["norm"]
     assert [row["joint"] for row in rows_of(run / "validation" / "scores.csv")] == [*NAMES, "all points"]
+
+
+def test_visible_joints_alone_are_summarised_beside_all(finished):
+    _, _, run = finished
+    rows = [row for row in rows_of(run / "validation" / "predictions.csv") if row["visibility"] == "2"]
+    summary = json.loads((run / "validation" / "summary.json").read_text())
+    assert summary["visible_alone"]["points"] == len(rows) < summary["counts"]["points"]
+    mean = np.mean([float(row["error_px"]) for row in rows])
+    assert summary["visible_alone"]["epe_px"] == pytest.approx(mean, abs=0.01)
+
+
+def test_coco_truth_names_files_below_the_data_set(finished):
+    _, data, run = finished
+    truth = json.loads((run / "validation" / "coco_truth.json").read_text())
+    assert all((data.root / image["file_name"]).is_file() for image in truth["images"])
+
+
+@pytest.mark.parametrize(
+    ("names", "augmentation"),
+    [
+        (NAMES, None),
+        (NAMES, PoseAugmentation(flip_p=0.0)),
+        (["snout", "left_ear", "neck", "back", "tail"], PoseAugmentation()),
+    ],
+    ids=["no augmentation", "no mirror images", "a side without a partner"],
+)
+def test_there_is_no_flip_test_where_training_saw_no_mirror_images(names, augmentation, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="pipeline.final_pose"):
+        result, _, run = finish(write_coco(tmp_path / "dots", names, 5), tmp_path, augmentation=augmentation)
+    assert json.loads((run / "model" / "model.json").read_text())["inference"]["flip_test"] is False
+    assert "training saw no mirror images" in caplog.text
+    # An animal has no torso; of its box, a fifth would be too lax.
+    assert ("PCK@0.05" if "tail" in names else "PCK@0.2") in result.headline
 
 
 def test_all_pictures_are_there(finished):

@@ -42,7 +42,31 @@ def test_a_joint_out_of_view_scores_low_and_is_never_right():
     assert not calibrated.correct[~calibrated.in_view].any()
     assert calibrated.report["confidence_out_of_view"] < 0.2 < calibrated.report["confidence_in_view"]
     assert calibrated.calibration.kind == "isotonic"
-    assert "right means within 0.2 of the norm (box)" in calibrated.calibration.note
+    assert "right means within 0.05 of the norm (box)" in calibrated.calibration.note
+
+
+def test_confidence_in_view_and_out_of_it_is_of_the_fit_that_did_not_see_the_joints():
+    calibrated = calibrate(found_poses(100), found_poses(100, shifted=True, seed=1), KeypointNorm("box"), SIZE)
+    assert calibrated.held_out is not None
+    for name, chosen in (("in_view", calibrated.in_view), ("out_of_view", ~calibrated.in_view)):
+        assert calibrated.report[f"confidence_{name}"] == pytest.approx(calibrated.held_out[chosen].mean())
+    assert not np.allclose(calibrated.held_out, calibrated.calibration.apply(calibrated.scores))
+
+
+def test_confidence_is_not_averaged_where_nothing_is_held_out(tmp_path):
+    poses = found_poses(2)  # of one group
+    calibrated = calibrate(poses, [], KeypointNorm("box"), SIZE)
+    assert calibrated.held_out is None
+    assert calibrated.report["confidence_in_view"] is None
+    calibrated.draw(tmp_path / "reliability.png")
+    assert cv2.imread(str(tmp_path / "reliability.png")) is not None
+
+
+@pytest.mark.parametrize("kind", ["isotonic", "temperature", "none"])
+def test_the_kind_that_is_asked_for_is_fitted_and_measured(kind):
+    calibrated = calibrate(found_poses(150), [], KeypointNorm("box"), SIZE, kind)
+    assert calibrated.calibration.kind == kind
+    assert calibrated.report["kinds"] == [kind] * 2
 
 
 def test_a_joint_on_the_border_is_not_judged():
@@ -62,10 +86,10 @@ def test_subjects_without_norm_are_left_out_with_their_views():
 
 
 def test_too_few_joints_leave_the_score_as_it_is_and_say_so(tmp_path, caplog):
-    calibrated = calibrate(found_poses(2), [], KeypointNorm("box"), SIZE)
+    calibrated = calibrate(found_poses(4), [], KeypointNorm("box"), SIZE)
     assert calibrated.calibration.kind == "none"
     assert "the score itself is used" in calibrated.calibration.note
-    assert "the score itself is used" in caplog.text
+    assert caplog.text.count("the score itself is used") == 1  # not for each half as well
     calibrated.draw(tmp_path / "reliability.png")
     assert cv2.imread(str(tmp_path / "reliability.png")) is not None
 
@@ -78,6 +102,6 @@ def test_nothing_to_judge_is_no_failure(tmp_path):
 
 
 def test_the_norm_says_what_right_means():
-    notes = {kind: calibrate([], [], KeypointNorm(kind), SIZE).calibration.note for kind in ("box", "head")}
-    assert "within 0.2" in notes["box"]
-    assert "within 0.5" in notes["head"]
+    norms = KeypointNorm("torso", (0, 1)), KeypointNorm("box"), KeypointNorm("head")
+    notes = [calibrate([], [], norm, SIZE).calibration.note for norm in norms]
+    assert ["within 0.2 " in notes[0], "within 0.05 " in notes[1], "within 0.5 " in notes[2]] == [True] * 3

@@ -26,7 +26,7 @@ def found_pose(case="a", image="000123.jpg", norm_px=10.0, visibility=(2, 1, 0),
 def tables(tmp_path):
     found = [found_pose(area_px=900.0), found_pose("b", "photo.png", None, area_px=400.0)]
     summary = summarise_poses([pose.scored() for pose in found], SKELETON, norm=KeypointNorm("torso", (0, 1)))
-    write_tables(found, SKELETON, summary, {"norm": "the torso"}, tmp_path / "validation")
+    write_tables(found, SKELETON, summary, {"norm": "the torso"}, tmp_path, tmp_path / "validation")
     return tmp_path / "validation"
 
 
@@ -95,12 +95,21 @@ def test_coco_s_own_tools_score_the_results_as_the_summary_does(tables, capsys):
 
 
 def test_coco_s_form_names_joints_limbs_and_images():
-    again = found_pose()
+    again = found_pose(image="data/000123.jpg")
     other = FoundPose(again.sample, again.points + 1, again.score, again.confidence, None, again.to_original)
-    truth, results = coco_pair([found_pose("b", "photo.png"), again, other], SKELETON)
+    truth, results = coco_pair([found_pose("b", "data/photo.png"), again, other], SKELETON, Path("data"))
     assert truth["categories"][0]["keypoints"] == list(SKELETON.names)
     assert truth["categories"][0]["skeleton"] == [[1, 2]]
     assert [image["file_name"] for image in truth["images"]] == ["photo.png", "000123.jpg"]
     assert [result["image_id"] for result in results] == [1, 2, 2]
     assert results[1]["keypoints"] == [10.0, 10.0, 0.8, 23.0, 14.0, 0.4, 99.0, 99.0, 0.05]
     assert truth["annotations"][0]["keypoints"] == [10.0, 10.0, 2.0, 20.0, 10.0, 1.0, 0.0, 0.0, 0.0]
+
+
+def test_coco_s_form_tells_images_of_one_name_apart(tmp_path):
+    (tmp_path / "labels.csv").touch()
+    paths = [tmp_path / "v1" / "img1.png", tmp_path / "v2" / "img1.png", tmp_path.parent / "elsewhere" / "img1.png"]
+    found = [found_pose(case, str(path)) for case, path in zip("abc", paths, strict=True)]
+    for root in (tmp_path, tmp_path / "labels.csv"):
+        truth, _ = coco_pair(found, SKELETON, root)
+        assert [image["file_name"] for image in truth["images"]] == ["v1/img1.png", "v2/img1.png", "c"]

@@ -206,3 +206,22 @@ def test_the_mirror_mouse_has_90_frames_and_no_pair(shared_data):
     assert listing.skeleton.pairs == ()
     np.testing.assert_array_equal(listing.samples[0].visibility[:6], [2, 2, 2, 2, 0, 0])
     np.testing.assert_allclose(listing.samples[0].keypoints[0], [77.25, 36.25])
+
+
+def test_rows_that_lead_to_one_image_are_refused(project):
+    frame = _frame("m1")
+    frame.index = ["/home/one/labeled-data/m1/img1.png", "/home/other/labeled-data/m1/img1.png"]
+    root = project({"m1": frame})
+
+    with pytest.raises(DataError, match=r"one row for each image, found more for labeled-data/m1/img1\.png"):
+        find_poses(root)
+    with pytest.raises(DataError, match=r"one row for each image"):
+        find_poses(root / "labeled-data/m1/CollectedData_me.csv")
+
+
+def test_tables_of_two_videos_that_name_the_same_images_are_refused(project):
+    copy = _frame("m1")  # of a folder that was copied, with the paths of the first
+    root = project({"m1": _frame("m1"), "m2": copy})
+
+    with pytest.raises(DataError, match=r"one row for each image, found more for labeled-data/m1/img1\.png"):
+        find_poses(root)

@@ -46,6 +46,8 @@ def test_likelihoods_and_a_row_of_index_names_are_passed_over(tmp_path):
         (HEAD + "a.png,1,\n", r"\[1\.0, nan\] for a in a\.png"),
         (HEAD + "a.png,1,inf\n", r"\[1\.0, inf\] for a in a\.png"),
         (HEAD + "a.png,1,2\na.png,1,2\n", r"one row for each image, found more for a\.png"),
+        (HEAD + "v/a.png,1,2\nv\\a.png,3,4\n", r"one row for each image, found more for v/a\.png"),
+        (HEAD + "v/a.png,1,2\n./v//a.png,3,4\nv/x/../a.png,5,6\n", r"found more for v/a\.png"),
         ("scorer,me\nbodyparts,a\ncoords,x\na.png,1\n", "only x of a"),
         ("scorer,me,me\nbodyparts,a,a\ncoords,x,x\na.png,1,2\n", "columns that repeat"),
         ("scorer,me,me\nbodyparts,a,a\ncoords,x,z\na.png,1,2\n", "one column x and one y"),

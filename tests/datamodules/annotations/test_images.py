@@ -114,3 +114,52 @@ def test_full_paths_that_are_there_are_taken(coco, write_coco, tmp_path):
     (other / "labels.json").write_text(json.dumps(coco))
 
     assert find_poses(other).samples[0].image == root / "images/a.png"
+    (origin,) = [line for line in find_poses(other).origins if line.startswith("images:")]
+    assert origin == f"images: 2 in {root / 'images'}, outside of {other}, by their paths in labels.json"
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+@pytest.mark.parametrize("name", ["../outside/b.png", "x/../../outside/b.png", "..\\outside\\b.png", "../gone/b.png"])
+def test_f33_names_that_lead_out_of_the_data_set_are_refused(
+    coco, write_coco, write_images, tmp_path, name, all_of_them
+):
+    root = tmp_path / "set"
+    write_coco(coco, root)
+    write_images(tmp_path / "outside", "b.png")
+    write_images(root, "b.png", "x/c.png")
+    coco["images"][1]["file_name"] = name
+    if all_of_them:
+        coco["images"], coco["annotations"] = coco["images"][1:], coco["annotations"][1:2]
+    (root / "annotations.json").write_text(json.dumps(coco))
+
+    with pytest.raises(
+        DataError, match=r"images within the data set, found 1 names that `..` leads out of it.*full paths"
+    ):
+        find_poses(root)
+
+
+def test_names_that_stay_within_the_data_set_may_go_up(coco, write_coco, tmp_path):
+    for image in coco["images"]:
+        image["file_name"] = f"../images/{image['file_name']}"
+    write_coco(coco | {"images": []}, tmp_path / "set", name="annotations/labels.json")
+    (tmp_path / "set" / "annotations" / "labels.json").write_text(json.dumps(coco))
+    for name in ("a.png", "b.png"):
+        (tmp_path / "set" / "images").mkdir(exist_ok=True)
+        (tmp_path / "set" / "images" / name).touch()
+    listing = find_poses(tmp_path / "set")
+
+    assert listing.samples[0].image.samefile(tmp_path / "set" / "images" / "a.png")
+
+
+def test_f33_going_up_from_a_linked_folder_leads_out(coco, write_coco, write_images, tmp_path):
+    root = tmp_path / "set"
+    write_images(tmp_path / "disk" / "frames", "a.png")
+    write_images(tmp_path / "disk", "secret.png")
+    root.mkdir()
+    (root / "images").symlink_to(tmp_path / "disk" / "frames")
+    coco["images"] = [{"id": 1, "file_name": "../secret.png"}]
+    coco["annotations"] = coco["annotations"][:1]
+    (root / "annotations.json").write_text(json.dumps(coco))
+
+    with pytest.raises(DataError, match=r"1 names that `\.\.` leads out"):
+        find_poses(root)

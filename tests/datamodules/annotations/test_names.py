@@ -25,7 +25,6 @@ from datamodules.formats.errors import DataError
         "l_ear r_ear",
         "ear_l ear_r",
         "lAnkle rAnkle",
-        "lsho rsho",
         "paw_fl paw_fr",
         "left_of_left right_of_right",
         "Œil_left Œil_right",
@@ -46,10 +45,34 @@ def test_left_and_right_are_found_in_names(pair):
         ["left_ear", "left_eye"],
         ["Lip", "Rip"],
         ["kneel", "kneer"],
+        ["nose", "lump", "rump"],
+        ["lip", "rip", "left_ear", "right_ear_tip"],
+        ["upper_lip", "upper_rip"],
     ],
 )
 def test_joints_are_not_paired_by_a_guess(names):
     assert pairs_by_names(names)[0] == ()
+
+
+def test_a_bare_l_and_r_in_front_count_from_two_pairs_on(coco, write_coco):
+    names = ["rsho", "lsho", "lelb", "relb", "nose", "l_ear", "r_ear"]
+
+    assert pairs_by_names(names) == (((1, 0), (2, 3), (5, 6)), ())
+    coco["categories"][0]["keypoints"] = ["lsho", "rsho", "nose", "lelb", "relb"]
+    coco["categories"][0]["skeleton"] = []
+    for annotation in coco["annotations"]:
+        annotation["keypoints"] += [1, 1, 2, 1, 1, 2]
+    told = next(line for line in find_poses(write_coco(coco)).origins if line.startswith("left and right"))
+    assert "lsho/rsho, lelb/relb, by their names (lsho/rsho, lelb/relb by nothing but an l or r in front)" in told
+
+
+def test_a_single_pair_of_bare_l_and_r_stays_single_and_is_told(coco, write_coco):
+    assert pairs_by_names(["lump", "left_ear", "rump", "right_ear"]) == (((1, 3),), ("lump", "rump"))
+    coco["categories"][0]["keypoints"] = ["nose", "lump", "rump"]
+    listing = find_poses(write_coco(coco))
+
+    assert listing.skeleton.pairs == ()
+    assert any("in doubt and left single: lump, rump; data.pairs" in origin for origin in listing.origins)
 
 
 def test_a_name_with_two_possible_twins_stays_single_and_is_told():

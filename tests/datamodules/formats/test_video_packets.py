@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from datamodules.formats.video_packets import PacketDecoder, _Pending
+from datamodules.formats.video_packets import PacketDecoder
 
 
 def encode(path, count=40):

@@ -100,3 +100,37 @@ def test_help_has_description_options_and_examples(capsys):
     assert "--precision auto|fp32" in shown
     assert "Tiles at once, 50 % of memory. (default: 2)" in shown
     assert shown.rstrip().endswith("  pipeline measure --input scans --output results --overlays")
+
+
+def gather(input: list[Path], counts: int = 1) -> int:
+    """Gather files.
+
+    Args:
+        input: Files.
+        counts: A number.
+    """
+    calls.append((input, counts))
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--input", "a b", "c"], ([Path("a b"), Path("c")], 1)),
+        (["--counts", "2", "--input", "a"], ([Path("a")], 2)),
+        (["--input", "a", "[b]", "--counts", "2"], ([Path("a"), Path("[b]")], 2)),
+        (["--input=a"], ([Path("a")], 1)),
+    ],
+)
+def test_a_list_takes_several_values(arguments, expected):
+    calls.clear()
+    assert call_with_arguments(gather, "gather", arguments) == 0
+    assert calls == [expected]
+
+
+@pytest.mark.parametrize("arguments", [["--input"], ["--input", "--counts", "2"]])
+def test_f34_a_list_without_a_value_is_refused(arguments):
+    calls.clear()
+    with pytest.raises(UsageError, match="--input: expected at least one argument"):
+        call_with_arguments(gather, "gather", arguments)
+    assert not calls

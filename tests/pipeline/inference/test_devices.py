@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.inference.devices import computes_bf16, pick_autocast, pick_device
+from pipeline.inference.devices import computes_bf16, is_out_of_memory, pick_autocast, pick_device
 
 CPU = torch.device("cpu")
 
@@ -39,3 +39,16 @@ def test_what_is_asked_for_is_taken():
 def test_what_cannot_be_is_refused(precision):
     with pytest.raises(ValueError, match=precision):
         pick_autocast(precision, CPU, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("shapes do not fit"), False),
+    ],
+)
+def test_memory_that_ran_out_is_told_from_other_errors(error, memory):
+    assert is_out_of_memory(error) is memory

@@ -1,6 +1,7 @@
 """A prediction that is killed goes on where it was."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from datamodules.inputs import find_inputs
 from pipeline.inference.folder import FolderPrediction
 from pipeline.inference.predictor import PredictionSettings, SegmentationPredictor
 from pipeline.inference.resume import JOURNAL_NAME
+from pipeline.logs import set_up_logging
 from pipeline.model_folder import load_model_folder
 
 CASES = 8
@@ -115,6 +117,22 @@ def test_an_error_while_writing_fails_the_case_and_spares_the_others(tmp_path, m
     assert [case.status for case in report.cases] == ["done", "failed", "done"]
     assert report.exit_code == 3
     assert "unfinished attempt" in report.cases[1].messages[-1]
+
+
+def test_each_line_is_logged_once(tmp_path, make_model, capsys):
+    source, output = make_folder(tmp_path / "in"), make_folder(tmp_path / "out")
+    (source / "bad.nii.gz").write_bytes(b"no scan")
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    root.handlers.clear()
+    try:
+        set_up_logging()
+        report = predict_here(make_model(tmp_path / "model"), source, output)
+    finally:
+        root.handlers[:], root.level = handlers, level
+        logging.captureWarnings(False)
+    assert report.count("failed") == 1
+    assert capsys.readouterr().err.count("error: bad: ") == 1
 
 
 def test_label_names_of_another_model_are_not_replaced_unasked(tmp_path, make_model):

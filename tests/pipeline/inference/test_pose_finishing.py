@@ -89,3 +89,11 @@ def test_f27_rows_of_unreadable_frames_stay_empty_within_a_filled_gap():
 def test_choices_that_cannot_be_are_refused(wrong, word):
     with pytest.raises(ValueError, match=f"{word}.*expected"):
         Smoothing(**wrong)
+
+
+@pytest.mark.parametrize("spoilt", [[0, 1, 3, 3], [1, 2, 3, 4], [0, 1, 1, 2]])
+def test_rows_that_are_not_those_of_all_frames_are_refused(spoilt):
+    rows = some_rows(4)
+    rows["index"] = spoilt
+    with pytest.raises(RuntimeError, match="expected the rows of frames 0 to 3"):
+        list(finished_chunks(InMemory(rows), Smoothing()))

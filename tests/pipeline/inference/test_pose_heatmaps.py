@@ -6,6 +6,7 @@ from datamodules.keypoints import Skeleton
 from pipeline.inference.pose_heatmaps import HeatmapWriter
 
 SKELETON = Skeleton(("nose", "hé"))
+CELLS = np.array([[4.0, 0.0, 1.5], [0.0, 4.0, 1.5]])
 AFFINE = np.array([[2.0, 0.0, 10.0], [0.0, 2.0, -3.0]])
 
 
@@ -15,7 +16,7 @@ def maps(count, peak=1.0):
 
 
 def write(path, values, frames=None):
-    with HeatmapWriter(path, SKELETON, (16, 12), (4.0, 4.0)) as writer:
+    with HeatmapWriter(path, SKELETON, (16, 12), (4.0, 4.0), CELLS) as writer:
         for index, value in zip(frames or range(len(values)), values, strict=True):
             writer.write(index, value, AFFINE + index)
     return path
@@ -63,7 +64,7 @@ def test_frames_are_compressed_chunks_of_one_and_may_be_left_out(tmp_path):
 
 def test_f18_an_error_leaves_nothing(tmp_path):
     def fail(value):
-        with HeatmapWriter(tmp_path / "a.h5", SKELETON, (16, 12), (4, 4)) as writer:
+        with HeatmapWriter(tmp_path / "a.h5", SKELETON, (16, 12), (4, 4), CELLS) as writer:
             writer.write(0, maps(1)[0], AFFINE)
             writer.write(1, value, AFFINE)
 
@@ -71,3 +72,16 @@ def test_f18_an_error_leaves_nothing(tmp_path):
         with pytest.raises(ValueError, match=r"expected finite maps \[2, 12, 16\]"):
             fail(value)
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("peak", [-1.0, 0.0, 1e-40, 1e-30, 3e38])
+def test_maps_without_a_positive_value_are_empty_and_none_overflows(tmp_path, peak):
+    values = np.full((1, 2, 12, 16), -3e38, np.float32)
+    values[..., 4, 5] = peak
+    with h5py.File(write(tmp_path / "a.h5", values)) as file:
+        data, scale = file["heatmaps"][0], file["scale"][0]
+        assert np.isfinite(scale).all()
+        assert (scale > 0).all()
+        assert data[:, 4, 5].tolist() == [255 * (peak > 1e-35)] * 2
+        assert data.sum() == data[:, 4, 5].sum()

@@ -1,6 +1,7 @@
 """The files of a video agree with one another."""
 
 import json
+import threading
 from collections import Counter
 
 import numpy as np
@@ -10,6 +11,7 @@ from datamodules.formats.frames import open_frames
 from datamodules.keypoints import Skeleton
 from pipeline.inference.pose_finishing import Smoothing
 from pipeline.inference.pose_outputs import PoseOutputs, status_words, write_overlay, write_tables
+from pipeline.inference.pose_overlay_video import OverlayWriter
 from pipeline.inference.pose_rows import FRAME_STATUS, RowStore, empty_rows
 from pipeline.inference.pose_tables import read_chunks
 
@@ -58,6 +60,22 @@ def test_the_overlay_shows_the_joints_of_the_table(tmp_path, store, write_video)
                 x, y = row["points"][1].round().astype(int)
                 assert changed[y, x] > 60
                 assert np.median(changed) < 30
+
+
+def test_decoding_drawing_and_encoding_an_overlay_have_a_thread_each(tmp_path, store, write_video, monkeypatch):
+    video = write_video(tmp_path / "video.mp4", frames=12)
+    write_tables(tmp_path, store, Smoothing(), SKELETON)
+    threads = {}
+    for name in ("draw", "write"):
+        plain = getattr(OverlayWriter, name)
+
+        def noting(self, *args, plain=plain, name=name):
+            threads.setdefault(name, set()).add(threading.current_thread().name)
+            return plain(self, *args)
+
+        monkeypatch.setattr(OverlayWriter, name, noting)
+    write_overlay(tmp_path / "o.mp4", video, tmp_path / "pose.parquet", SKELETON, lambda _: None)
+    assert threads == {"draw": {"network_0"}, "write": {"writer_0"}}
 
 
 def test_a_table_of_another_video_is_no_base_for_an_overlay(tmp_path, store, write_video):

@@ -16,6 +16,10 @@ def grey(width=161, height=121):
     return np.full((height, width, 3), 30, np.uint8)
 
 
+def append(overlay, frame, points, confidence):
+    overlay.write(overlay.draw(frame, points, confidence), frame.time_s)
+
+
 def centre(image):
     weight = np.abs(image.astype(float) - 30).sum(axis=-1)
     weight[weight < 60] = 0  # the codec's noise
@@ -31,9 +35,8 @@ def test_the_overlay_agrees_with_the_table(tmp_path):
         OverlayWriter(tmp_path / "a.mp4", INFO, SKELETON, trail=0) as overlay,
     ):
         for index, time_s in enumerate(times):
-            table.write(index, time_s, points[index], np.ones(1), "ok")
-            overlay.write(Frame(index, time_s, grey(), "ok"), points[index], np.ones(1))
-    assert overlay.padding == (1, 1)
+            table.write(index, time_s, points[index], np.ones(1), ["ok"])
+            append(overlay, Frame(index, time_s, grey(), "ok"), points[index], np.ones(1))
     rows = pd.read_parquet(table.parquet)
     with open_video(tmp_path / "a.mp4") as video:
         frames = list(video)
@@ -46,9 +49,9 @@ def test_the_overlay_agrees_with_the_table(tmp_path):
 def test_f27_an_unreadable_frame_keeps_its_place(tmp_path):
     empty = np.full((1, 2), np.nan), np.full(1, np.nan)
     with OverlayWriter(tmp_path / "a.mp4", INFO, SKELETON) as overlay:
-        overlay.write(Frame(0, 0.0, grey(), "ok"), np.full((1, 2), 50.0), np.ones(1))
-        overlay.write(Frame(1, 0.04, None, "unreadable"), *empty)
-        overlay.write(Frame(2, 0.08, grey(), "ok"), np.full((1, 2), 90.0), np.ones(1))
+        append(overlay, Frame(0, 0.0, grey(), "ok"), np.full((1, 2), 50.0), np.ones(1))
+        append(overlay, Frame(1, 0.04, None, "unreadable"), *empty)
+        append(overlay, Frame(2, 0.08, grey(), "ok"), np.full((1, 2), 90.0), np.ones(1))
     with open_video(tmp_path / "a.mp4") as video:
         first, bad, last = (frame.image.astype(int) for frame in video)
     assert bad.max() > 120  # its words
@@ -59,7 +62,7 @@ def test_f27_an_unreadable_frame_keeps_its_place(tmp_path):
 def test_the_trail_has_the_length_that_is_asked_for(tmp_path):
     with OverlayWriter(tmp_path / "a.mp4", INFO, SKELETON, trail=2) as overlay:
         for index in range(6):
-            overlay.write(Frame(index, index / 25, grey(), "ok"), np.array([[20.0 + 20 * index, 60]]), np.ones(1))
+            append(overlay, Frame(index, index / 25, grey(), "ok"), np.array([[20.0 + 20 * index, 60]]), np.ones(1))
     with open_video(tmp_path / "a.mp4") as video:
         last = list(video)[-1].image.astype(int)
     strength = abs(last[60] - 30).sum(axis=-1)
@@ -73,7 +76,7 @@ def test_the_trail_has_the_length_that_is_asked_for(tmp_path):
 @pytest.mark.parametrize("size", [(200, 90), (100, 140), (161, 121)])
 def test_f28_a_frame_of_another_size_is_fitted_without_moving(tmp_path, size):
     with OverlayWriter(tmp_path / "a.mp4", INFO, SKELETON) as overlay:
-        overlay.write(Frame(0, 0.0, grey(*size), "resized"), np.array([[60.0, 40.0]]), np.ones(1))
+        append(overlay, Frame(0, 0.0, grey(*size), "resized"), np.array([[60.0, 40.0]]), np.ones(1))
     with open_video(tmp_path / "a.mp4") as video:
         (frame,) = video
     assert frame.image.shape == (122, 162, 3)

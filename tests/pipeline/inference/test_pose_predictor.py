@@ -77,6 +77,28 @@ def test_cells_are_taken_to_the_pixels_that_the_codec_means(tmp_path, make_pose_
     np.testing.assert_allclose(affine, [[steps[0], 0, first], [0, steps[1], first]], atol=1e-4)
 
 
+@pytest.mark.parametrize("calibrated", [True, False])
+@pytest.mark.parametrize(
+    ("trained", "chosen", "words"),
+    [
+        (False, True, ["flip test is on", "calibrated without the flip test"]),
+        (True, False, ["calibrated with the flip test"]),
+        (True, None, []),
+        (False, False, []),
+    ],
+)
+def test_a_flip_test_unlike_the_model_s_is_doubted(tmp_path, make_pose_model, trained, chosen, words, calibrated):
+    inference = {"codec": HeatmapCodec().to_dict(), "flip_test": trained, "precision": "32-true"}
+    if calibrated:
+        inference["calibration"] = Calibration("temperature", ((0.0, 0.0), (1.0, 0.5)), "a test").to_dict()
+    else:
+        words = [word for word in words if "calibrated" not in word]
+    model = load_model_folder(make_pose_model(tmp_path / "model", inference=inference))
+    doubts = PosePredictor(model, CPU, PoseSettings(flip_test=chosen)).doubts()
+    assert len(doubts) == len(words)
+    assert all(word in doubt for word, doubt in zip(words, doubts, strict=True))
+
+
 def test_numbers_that_are_not_finite_are_refused(make_predictor):
     predictor = make_predictor()
     with torch.no_grad():

@@ -1,8 +1,11 @@
 """Rows on disk survive a kill, and what was cut short is taken off."""
 
+import logging
+
 import numpy as np
 import pytest
 
+from pipeline.inference import pose_rows
 from pipeline.inference.pose_rows import RowStore, empty_rows
 
 
@@ -76,3 +79,33 @@ def test_rows_are_removed_with_their_folder(store):
     assert len(store) == 0
     store.remove()
     assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 1, 4, 5, 8, 10])
+def test_f18_rows_are_checked_in_chunks(store, monkeypatch, wrong):
+    made = rows(0, 11)
+    if wrong is not None:
+        made["index"][wrong] = -1
+    store.append(made)
+    read, most = RowStore.read, []
+    monkeypatch.setattr(pose_rows, "_CHECKED", 4)
+    monkeypatch.setattr(RowStore, "read", lambda self, a, b: most.append(b - a) or read(self, a, b))
+    assert store.keep_whole(1) == (11 if wrong is None else max(wrong - 1, 0))
+    assert max(most) == 4
+
+
+def test_findings_are_kept_with_the_rows_of_their_origin(store):
+    assert store.noted() is None
+    store.note(["dark"])
+    store.clear()
+    assert RowStore(store.folder, "origin", 3).noted() == ["dark"]
+    assert RowStore(store.folder, "other", 3).noted() is None
+
+
+def test_dropped_rows_are_told_of(store, caplog):
+    caplog.set_level(logging.INFO)
+    store.append(rows(0, 5))
+    RowStore(store.folder, "origin", 3)
+    assert not caplog.text
+    RowStore(store.folder, "other", 3)
+    assert "5 rows are dropped" in caplog.text

@@ -10,8 +10,9 @@ import pytest
 from datamodules.formats.errors import DataError
 from pipeline.inference.pose_finishing import Smoothing
 from pipeline.inference.pose_inputs import VideoInput, find_videos
-from pipeline.inference.pose_run import PARTS, PoseRun
+from pipeline.inference.pose_run import LOCK, PARTS, PoseRun
 from pipeline.inference.pose_video import PoseOptions
+from pipeline.inference.region_choice import RegionChoice
 
 
 def run(predictor, inputs, output, **options):
@@ -89,6 +90,84 @@ def test_f30_an_interrupted_start_goes_on_within_the_video(tmp_path, make_predic
     for name in ("a", "b"):
         files = [(folder / name / "pose.csv").read_bytes() for folder in (expected, tmp_path / "out")]
         assert files[0] == files[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "frames"),
+    [
+        ({"overlay": True, "smoothing": Smoothing("median", 3, 0.5), "strict": True}, 2),
+        ({"heatmaps": True}, 10),
+        ({"region": RegionChoice.parse("1,1,30,30")}, 10),
+        ({"region": RegionChoice("follow"), "smoothing": Smoothing(min_confidence=0.2)}, 2),
+        ({"region": RegionChoice("follow"), "smoothing": Smoothing(min_confidence=0.5)}, 10),
+    ],
+)
+def test_f30_interrupted_rows_are_kept_where_only_the_outputs_change(tmp_path, make_predictor, videos, options, frames):
+    follow = {"region": RegionChoice("follow"), "smoothing": Smoothing("median", 1, 0.2)}
+    before = follow if options.get("region", RegionChoice()).text == "follow" else {}
+    predictor, done = make_predictor(), count()
+    predict = predictor.predict
+
+    def stop(crops, affine):
+        if next(done) == (8 if before else 2):  # eight frames of ten
+            raise KeyboardInterrupt
+        return predict(crops, affine)
+
+    predictor.predict = stop
+    with pytest.raises(KeyboardInterrupt):
+        run(predictor, [videos / "a.mp4"], tmp_path / "out", **before)
+    predictor, seen = make_predictor(), []
+    predict = predictor.predict
+    predictor.predict = lambda crops, affine: seen.append(len(crops)) or predict(crops, affine)
+    report = run(predictor, [videos / "a.mp4"], tmp_path / "out", **options)
+    assert [case.status for case in report.cases] == ["done"]
+    kept_fewer = 2 if before and frames == 2 else 0  # of what waited to be written at the interruption
+    assert frames <= sum(seen) <= frames + kept_fewer
+    run(make_predictor(), [videos / "a.mp4"], tmp_path / "again", **options)
+    files = [(tmp_path / name / "a" / "pose.csv").read_bytes() for name in ("out", "again")]
+    assert files[0] == files[1]
+
+
+def test_two_starts_do_not_write_into_one_folder(tmp_path, make_predictor, videos):
+    predictor, refused = make_predictor(), []
+    predict = predictor.predict
+
+    def meet(crops, affine):
+        with pytest.raises(DataError, match=r"out.*no other start.*wait for its end"):
+            run(make_predictor(), [videos], tmp_path / "out")
+        refused.append(len(crops))
+        return predict(crops, affine)
+
+    predictor.predict = meet
+    assert run(predictor, [videos], tmp_path / "out").exit_code == 0
+    assert sum(refused) == 20
+    assert [case.status for case in run(make_predictor(), [videos], tmp_path / "out").cases] == ["skipped"] * 2
+    assert not (tmp_path / "out" / LOCK).exists()
+
+
+def test_the_lock_goes_with_an_interrupted_start(tmp_path, make_predictor, videos):
+    def stop(crops, affine):
+        raise KeyboardInterrupt
+
+    predictor = make_predictor()
+    predictor.predict = stop
+    with pytest.raises(KeyboardInterrupt):
+        run(predictor, [videos], tmp_path / "out")
+    assert not (tmp_path / "out" / LOCK).exists()
+    assert run(make_predictor(), [videos], tmp_path / "out").exit_code == 0
+
+
+def test_a_box_outside_of_a_video_fails_that_video_alone(tmp_path, make_predictor, videos, write_video):
+    write_video(videos / "b.mp4", frames=4, size=(120, 80))
+    report = run(make_predictor(), [videos], tmp_path / "out", region=RegionChoice.parse("70,50,30,20"))
+    assert [case.status for case in report.cases] == ["failed", "done"]
+    assert "meets the frames of 60 x 44" in report.cases[0].messages[0]
+
+
+def test_doubts_about_the_flip_test_are_in_the_report(tmp_path, make_predictor, videos, caplog):
+    report = run(make_predictor(flip_test=True), [videos / "a.mp4"], tmp_path / "out")
+    assert "flip test is on" in report.cases[0].messages[0]
+    assert "flip test is on" in caplog.text
 
 
 def test_files_of_another_origin_are_kept_unless_overwriting_is_asked_for(tmp_path, make_predictor, videos):

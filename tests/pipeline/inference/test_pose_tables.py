@@ -19,7 +19,7 @@ def poses(count, seed=0):
 def write(folder, points, confidence, statuses=None, skeleton=SKELETON):
     with PoseTableWriter(folder, "video", skeleton) as writer:
         for index in range(len(points)):
-            status = statuses[index] if statuses else "ok"
+            status = statuses[index] if statuses else ["ok"] * 3
             writer.write(index, index / 30, points[index], confidence[index], status)
     return writer
 
@@ -47,7 +47,7 @@ def test_f27_what_is_empty_is_empty_in_both_files_and_never_zero(tmp_path):
     points, confidence = poses(3)
     points[1], confidence[1] = np.nan, np.nan
     points[2, 0, 1] = np.inf
-    writer = write(tmp_path, points, confidence, ["ok", "unreadable", ["gap", "ok", "ok"]])
+    writer = write(tmp_path, points, confidence, [["ok"] * 3, ["unreadable"] * 3, ["gap", "ok", "ok"]])
     table = parquet.read_table(writer.parquet).to_pylist()
     assert [(row["x"], row["y"], row["confidence"], row["status"]) for row in table[3:6]] == [
         (None, None, None, "unreadable")
@@ -62,9 +62,9 @@ def test_f27_what_is_empty_is_empty_in_both_files_and_never_zero(tmp_path):
 
 def test_a_frame_without_a_time_has_an_empty_one(tmp_path):
     with PoseTableWriter(tmp_path, "video", SKELETON) as writer:
-        writer.write(0, None, np.zeros((3, 2)), np.zeros(3), "no_time")
+        writer.write(0, np.nan, np.zeros((3, 2)), np.zeros(3), ["low"] * 3)
     assert parquet.read_table(writer.parquet)["time_s"].to_pylist() == [None] * 3
-    assert writer.csv.read_text().splitlines()[1] == "0,,nose,0,0,0,no_time"
+    assert writer.csv.read_text().splitlines()[1] == "0,,nose,0,0,0,low"
 
 
 def test_memory_is_bounded_by_row_groups_and_no_row_is_lost_between_them(tmp_path):
@@ -82,7 +82,7 @@ def test_memory_is_bounded_by_row_groups_and_no_row_is_lost_between_them(tmp_pat
 def test_chunks_keep_what_is_empty(tmp_path):
     points, confidence = poses(2)
     points[0, 1], confidence[0, 1] = np.nan, np.nan
-    writer = write(tmp_path, points, confidence, ["ok", ["ok", "filled", "ok"]])
+    writer = write(tmp_path, points, confidence, [["ok"] * 3, ["ok", "filled", "ok"]])
     (chunk,) = read_chunks(writer.parquet, SKELETON)
     np.testing.assert_array_equal(chunk.points, points)
     np.testing.assert_array_equal(chunk.confidence, confidence)
@@ -112,7 +112,7 @@ def test_f18_an_error_leaves_what_was_there(tmp_path):
     def fail():
         with PoseTableWriter(tmp_path, "video", SKELETON) as writer:
             for index in range(2000):
-                writer.write(index, None, np.zeros((3, 2)), np.zeros(3), "ok")
+                writer.write(index, 0.0, np.zeros((3, 2)), np.zeros(3), ["ok"] * 3)
             raise KeyError("stop")
 
     with pytest.raises(KeyError, match="stop"):
@@ -124,8 +124,8 @@ def test_f18_an_error_leaves_what_was_there(tmp_path):
 @pytest.mark.parametrize(
     ("points", "confidence", "status"),
     [
-        (np.zeros((2, 2)), np.zeros(3), "ok"),
-        (np.zeros((3, 2)), np.zeros(2), "ok"),
+        (np.zeros((2, 2)), np.zeros(3), ["ok"] * 3),
+        (np.zeros((3, 2)), np.zeros(2), ["ok"] * 3),
         (np.zeros((3, 2)), np.zeros(3), ["ok"]),
     ],
 )

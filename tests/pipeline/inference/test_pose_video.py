@@ -1,5 +1,6 @@
 """One video to its files, and what there is to say about it."""
 
+import logging
 from pathlib import Path
 
 import h5py
@@ -8,9 +9,11 @@ import pytest
 
 from datamodules.formats.errors import DataError
 from datamodules.formats.frames import VideoInfo, open_frames
+from pipeline.inference import pose_video
 from pipeline.inference.pose_finishing import Smoothing
 from pipeline.inference.pose_progress import FrameProgress
 from pipeline.inference.pose_video import BAD_FRAMES, PoseOptions, PoseVideo, bad_frames
+from pipeline.inference.region_choice import RegionChoice
 from pipeline.inference.video_pass import PassResult
 
 SEEN = {"width_px": [50, 70], "height_px": [40, 50], "brightness": [10, 60], "contrast": [10, 60]}
@@ -57,6 +60,51 @@ def test_f32_frames_unlike_those_of_training_are_said_and_refused_if_strict(
     assert not (tmp_path / "parts").exists()
 
 
+def interrupted(predictor, path, folder, **options):
+    """Stop a start when all frames are on disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pose_video, "write_tables", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(predictor, path, folder, **options)
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def test_f32_findings_outlast_an_interruption(tmp_path, make_predictor, make_pose_model, write_video):
+    path = write_video(tmp_path / "video.mp4")
+    unlike = make_predictor(make_pose_model(tmp_path / "unlike", training_range={**SEEN, "brightness": [180, 220]}))
+    expected = run(unlike, path, tmp_path / "out")
+    assert "brightness" in expected[0]
+    interrupted(unlike, path, tmp_path / "out")
+    with pytest.raises(DataError, match=r"brightness.*--strict"):
+        run(unlike, path, tmp_path / "out", strict=True)
+    assert (tmp_path / "parts" / "rows.bin").stat().st_size  # computed without strict, and kept
+    unlike.predict = stop
+    assert run(unlike, path, tmp_path / "out") == expected
+
+
+def test_heatmaps_that_are_asked_for_later_drop_the_rows_and_this_is_said(
+    tmp_path, make_predictor, write_video, caplog
+):
+    caplog.set_level(logging.INFO)
+    path = write_video(tmp_path / "video.mp4")
+    interrupted(make_predictor(), path, tmp_path / "out")
+    run(make_predictor(), path, tmp_path / "out", heatmaps=True)
+    assert "20 rows are dropped, heatmaps" in caplog.text
+    with h5py.File(tmp_path / "out" / "pose_heatmaps.h5") as file:
+        assert len(file["frame"]) == 20
+
+
+def test_a_box_outside_of_the_video_is_refused_with_its_size(tmp_path, make_predictor, write_video):
+    path = write_video(tmp_path / "video.mp4")
+    with pytest.raises(DataError, match=r"video\.mp4.*60 x 44.*found 60\.0,0\.0,9\.0,9\.0"):
+        run(make_predictor(), path, tmp_path / "out", region=RegionChoice.parse("60,0,9,9"))
+    messages = run(make_predictor(), path, tmp_path / "out", region=RegionChoice.parse("55,0,9,9"))
+    assert len(messages) == 1
+
+
 def test_smoothing_goes_into_the_tables(tmp_path, make_predictor, write_video):
     path = write_video(tmp_path / "video.mp4")
     for method in ("none", "median"):
@@ -81,7 +129,7 @@ class Source:
     [
         (PassResult(200, 2, 0), 200, False, None),
         (PassResult(200, 3, 0), 200, False, "3 of 200 (1.5%)"),
-        (PassResult(150, 0, 0), 200, True, "50 of 200 (25.0%)"),
+        (PassResult(150, 0, 0), 200, True, "50 of about 200 (25.0%)"),
         (PassResult(199, 0, 0), 200, True, None),
         (PassResult(150, 0, 0), 200, False, None),
         (PassResult(200, 0, 150), 200, False, None),
@@ -92,3 +140,11 @@ def test_f27_over_one_percent_of_bad_or_missing_frames_is_too_much(seen, stated,
     assert messages == (
         [] if found is None else [f"{BAD_FRAMES}: {found}; their rows are empty, or missing at the end"]
     )
+
+
+@pytest.mark.parametrize("stated", [None, 150, 120])
+def test_f27_a_cut_file_of_unknown_length_has_too_many_bad_frames(stated):
+    (message,) = bad_frames(PassResult(150, 0, 0), Source(stated, truncated=True))
+    assert message.startswith(BAD_FRAMES)
+    assert "unknown number of frames missing" in message
+    assert bad_frames(PassResult(150, 0, 0), Source(stated, truncated=False)) == []

@@ -21,7 +21,7 @@ def test_the_four_kinds_are_told_apart(tmp_path):
     assert isinstance(start("frame"), FrameRegion)
     assert isinstance(start("follow"), FollowRegion)
     assert isinstance(start("10, 20,30.5,40"), FixedRegion)
-    assert start("10, 20,30.5,40").box(0, 9, 9) == (10, 20, 30.5, 40)
+    assert start("10, 20,30.5,40").box(0, 50, 50) == (10, 20, 30.5, 40)
     assert isinstance(start(str(tmp_path / "boxes.csv")), FileRegion)
 
 
@@ -54,6 +54,8 @@ def test_boxes_are_read_from_csv_and_json_alike(tmp_path):
         ("frame,x,y,width,height\n0,1,2,3,4\n0,1,2,3,4\n", "two for frame 0"),
         ("frame,x,y,width,height\n0,1,2,0,4\n", "in row 2.*width and height above 0"),
         ("frame,x,y,width,height\n0,1,2,three,4\n", "row 2.*three"),
+        ("frame,x,y,width,height\n1.9,1,2,3,4\n", "row 2.*'1.9' is no whole number"),
+        ("frame,x,y,width,height\nnan,1,2,3,4\n", "row 2.*no whole number"),
         ("frame,x,y,width,height\n", "at least one box"),
     ],
 )
@@ -61,6 +63,34 @@ def test_a_file_that_does_not_fit_is_refused_by_row(tmp_path, text, message):
     (tmp_path / "boxes.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         read_boxes(tmp_path / "boxes.csv")
+
+
+def test_whole_numbers_may_have_a_point(tmp_path):
+    (tmp_path / "boxes.csv").write_text("frame,x,y,width,height\n3.0,1,2,3,4\n")
+    assert read_boxes(tmp_path / "boxes.csv") == {"": {3: (1, 2, 3, 4)}}
+
+
+@pytest.mark.parametrize("wrong", [{"frame": 1.9}, {"frame": True}, {"x": False}, {"y": None}])
+def test_json_numbers_that_are_none_are_refused(tmp_path, wrong):
+    row = {"frame": 0, "x": 1, "y": 2, "width": 3, "height": 4}
+    (tmp_path / "boxes.json").write_text(json.dumps([row | wrong]))
+    with pytest.raises(DataError, match="five numbers in row 1"):
+        read_boxes(tmp_path / "boxes.json")
+
+
+def test_a_box_keeps_all_of_its_digits():
+    box = start("1234567.25,0.1234567890123,1e-7,4").box(0, 2_000_000, 10)
+    assert box == (1234567.25, 0.1234567890123, 1e-7, 4.0)
+
+
+@pytest.mark.parametrize(("text", "meets"), [("59,0,5,5", True), ("59.5,0,5,5", False), ("-9,-9,8.4,20", False)])
+def test_a_fixed_box_outside_of_the_first_frame_is_refused(text, meets):
+    choice = RegionChoice.parse(text)
+    if meets:
+        choice.check_frame("a.mp4", 60, 44)
+    else:
+        with pytest.raises(DataError, match=r"a\.mp4.*60 x 44"):
+            choice.check_frame("a.mp4", 60, 44)
 
 
 @pytest.mark.parametrize("text", ["{", '{"frame": 1}', "[1, 2]"])

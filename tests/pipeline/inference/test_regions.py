@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from datamodules.cropping import PosePreprocessing, transform, whole_image
-from pipeline.inference.regions import FileRegion, FixedRegion, FollowRegion, FrameRegion, scaled
+from pipeline.inference.regions import FileRegion, FixedRegion, FollowRegion, FrameRegion, inside, scaled
 
 POINTS = np.array([[10.0, 20.0], [30.0, 60.0], [20.0, 30.0], [25.0, 50.0]])
 SURE = np.ones(4)
@@ -38,6 +38,31 @@ def test_a_frame_without_a_box_keeps_the_last_one_and_this_is_said():
     messages = region.messages()
     assert [message.split()[0] for message in messages] == ["2", "1", "1"]
     assert "before the first box" in messages[1]
+
+
+def test_a_box_outside_of_a_frame_is_none_and_this_is_said():
+    fixed = FixedRegion((60, 5, 20, 20))
+    assert [fixed.box(n, width, 50) for n, width in enumerate((100, 60, 61))] == [
+        (60, 5, 20, 20),
+        None,
+        (60, 5, 20, 20),
+    ]
+    assert fixed.messages() == ["1 frames have a box that lies wholly outside of them, their rows are empty"]
+    region = FileRegion({0: (1, 1, 5, 5), 1: (0, -30, 9, 9), 3: (2, 2, 5, 5)})
+    assert [region.box(index, 50, 50) for index in range(4)] == [(1, 1, 5, 5), None, None, (2, 2, 5, 5)]
+    assert region.messages()[-1].startswith("2 frames have a box that lies wholly outside")
+
+
+@pytest.mark.parametrize(
+    ("point", "there"), [(-0.5, True), (-0.51, False), (99.5, True), (99.51, False), (np.nan, False)]
+)
+def test_a_frame_reaches_half_a_pixel_beyond_its_outermost_centres(point, there):
+    assert inside(np.array([[point, 5.0], [5.0, 5.0]]), (100, 90)).tolist() == [there, True]
+    joints = POINTS.copy()
+    joints[0, 0] = point
+    region = follow()
+    region.update(joints, SURE, 100, 90)
+    assert (region.box(1, 100, 90) == (20, 30, 10, 30)) is not there
 
 
 def follow(subject="box"):

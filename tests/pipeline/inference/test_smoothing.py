@@ -79,3 +79,12 @@ def test_one_euro_leaves_what_is_not_usable_and_forgets_over_a_long_gap():
 
 def test_one_euro_takes_frames_without_a_time():
     assert np.isfinite(euro(track(np.arange(9.0)), times=np.full(9, np.nan))).all()
+
+
+def test_one_euro_counts_the_frames_of_a_gap_where_times_are_missing():
+    points, use = track([0.0] * 10 + [9.0] * 90 + [50.0]), np.ones((101, 1), bool)
+    use[10:100] = False
+    without = euro(points, use, np.full(101, np.nan))
+    np.testing.assert_allclose(without, euro(points, use, np.arange(101) / 30))
+    np.testing.assert_array_equal(without, euro(points, use, np.full(101, np.nan), parts=7))
+    assert without[-1] > euro(np.delete(points, slice(11, 100), axis=0), times=np.full(12, np.nan))[-1] + 1

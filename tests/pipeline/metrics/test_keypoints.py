@@ -52,7 +52,7 @@ def test_occluded_joints_count_unless_only_visible_ones_are_asked_for():
     assert visible.metrics["pck@0.5"] == 1
     assert "pck@0.5/nose" not in visible.metrics
     assert visible.counts["points_occluded"] == 1
-    assert any("1 occluded points are left out" in note for note in visible.notes)
+    assert any("1 occluded points left out" in note for note in visible.notes)
 
 
 def test_a_joint_without_a_prediction_is_a_miss_and_is_counted():
@@ -67,8 +67,8 @@ def test_the_head_makes_pck_the_pckh_of_both_names():
     summary = summarise_poses(POSES, SKELETON, thresholds=(0.1,), norm=KeypointNorm("head"))
     assert summary.metrics["pckh@0.1"] == summary.metrics["pck@0.1"] == pytest.approx(2 / 3)
     assert summary.metrics["pckh@0.1/nose"] == 1
-    assert summary.table().count("pckh@0.1 %") == 1
-    assert "pck@0.1 %" not in summary.table()
+    heads = summary.table().splitlines()[0].split()
+    assert heads == ["joint", "points", "pckh@0.1", "auc", "epe_px", "rmse_px"]
 
 
 def test_similarity_rests_on_the_area_or_on_a_share_of_the_box():
@@ -83,18 +83,19 @@ def test_similarity_rests_on_the_area_or_on_a_share_of_the_box():
 def test_without_any_area_there_is_no_similarity_and_a_note_says_so():
     summary = summarise_poses(POSES, SKELETON, norm=BOX)
     assert not [key for key in summary.metrics if key.startswith("oks")]
-    assert any("No similarity" in note for note in summary.notes)
+    assert any("No OKS" in note for note in summary.notes)
 
 
 def test_the_table_is_aligned_and_tells_of_both_pixel_errors():
     lines = summarise_poses(POSES, SKELETON, norm=BOX).table().splitlines()
-    heads = "joint points pck@0.05 % pck@0.1 % pck@0.2 % pck@0.5 % auc % epe_px rmse_px"
+    heads = "joint points pck@0.05 pck@0.1 pck@0.2 pck@0.5 auc epe_px rmse_px"
     assert lines[0].split() == heads.split()
     assert lines[1].split() == ["nose", "2", "0.0", "100.0", "100.0", "100.0", "85.0", "8.00", "8.25"]
     assert lines[3].startswith("all points")
     assert lines[4].split()[:5] == ["mean", "of", "joints", "0.0", "50.0"]
     assert len({len(line) for line in lines[:4]}) == 1
-    assert any("DeepLabCut calls RMSE" in line for line in lines)
+    assert any("DeepLabCut's RMSE" in line for line in lines)
+    assert max(len(line) for line in lines) <= 100
 
 
 def test_the_summary_is_json():
