@@ -8,13 +8,19 @@ import torch
 
 BUDGET = [
     *("--trainer.max_time", "null", "--trainer.max_epochs", "4", "--data.steps_per_epoch", "2", "--data.workers", "0"),
+]
+UNET = [
     *("--data.patch_size", "[16,16,16]", "--model.network.channels", "[4,8,8]", "--model.network.strides", "[1,2,2]"),
     *("--model.network.unit", "plain", "--model.network.units_per_level", "1"),
 ]
+HOURGLASS = [
+    *("--data.input_size", "[64,64]", "--data.batch_size", "2", "--model.network.stacks", "1"),
+    *("--model.network.features", "8", "--model.network.depth", "2"),
+]
 
 
-def train_on_two_ranks(work, volumes, *arguments):
-    command = [sys.executable, "-m", "pipeline", "train", "--config", "unet_ct.yaml", "--data.root", str(volumes)]
+def train_on_two_ranks(work, config, root, *arguments):
+    command = [sys.executable, "-m", "pipeline", "train", "--config", config, "--data.root", str(root)]
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     return subprocess.run(
         [*command, *BUDGET, *ranks, "--data.split.folds", "2", "--data.cache_dir", str(work / "cache"), *arguments],
@@ -27,7 +33,7 @@ def train_on_two_ranks(work, volumes, *arguments):
 
 def test_f06_two_processes_stop_together_and_leave_the_state_from_before(work, volumes):
     sick = ["--model.learning_rate", "1e30", "--trainer.precision", "32-true", "--trainer.gradient_clip_val", "0"]
-    done = train_on_two_ranks(work, volumes, *sick)
+    done = train_on_two_ranks(work, "unet_ct.yaml", volumes, *UNET, *sick)
     assert done.returncode == 1
     assert "expected a finite loss, found nan" in done.stderr
     assert "is the first that is not finite" in done.stderr or "held values that are not finite" in done.stderr
@@ -37,7 +43,7 @@ def test_f06_two_processes_stop_together_and_leave_the_state_from_before(work, v
 
 
 def test_two_processes_make_one_run_with_all_validation_cases(work, volumes):
-    done = train_on_two_ranks(work, volumes, "--debug")
+    done = train_on_two_ranks(work, "unet_ct.yaml", volumes, *UNET, "--debug")
     assert done.returncode == 0, done.stderr
     assert "Starting with 2 processes" in done.stderr
     (folder,) = work.glob("mlruns/artifacts/*/*/artifacts")
@@ -45,4 +51,14 @@ def test_two_processes_make_one_run_with_all_validation_cases(work, volumes):
     scored = {row["case"] for row in csv.DictReader((folder / "validation" / "scores.csv").open())}
     assert scored == set(split["validation"])
     assert len(split["validation"]) == 3
+    assert done.stderr.count("model folder") == 1
+
+
+def test_two_processes_find_the_joints_of_all_validation_subjects(work, figures):
+    done = train_on_two_ranks(work, "hourglass_person.yaml", figures, *HOURGLASS, "--trainer.max_epochs", "1")
+    assert done.returncode == 0, done.stderr
+    (folder,) = work.glob("mlruns/artifacts/*/*/artifacts")
+    split = json.loads((folder / "split.json").read_text())
+    predicted = {row["case"] for row in csv.DictReader((folder / "validation" / "predictions.csv").open())}
+    assert predicted == set(split["validation"])
     assert done.stderr.count("model folder") == 1

@@ -106,7 +106,7 @@ def test_f25_a_wrong_count_of_frames_in_the_header_changes_nothing(tmp_path):
 def test_f25_avi_with_frames_in_the_order_of_decoding_is_timed_in_that_of_showing(tmp_path, codec):
     _, frames = read(encode(tmp_path / "a.avi", codec=codec, bf="2"))
     assert shown(frames) == list(range(12))
-    np.testing.assert_allclose(np.diff([frame.time_s for frame in frames]), 1 / 25)
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(12) / 25, atol=1e-9)
 
 
 def test_f25_a_stream_without_stamps_has_frames_without_times(tmp_path):
@@ -160,6 +160,100 @@ def test_f27_frames_in_damaged_bytes_keep_their_rows(tmp_path, name, codec):
     assert shown(frames[-1:]) == shown(whole[-1:])
 
 
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "bf"), [("mjpeg", "yuvj420p", None), ("mpeg4", "yuv420p", None), ("libx264", "yuv420p", "0")]
+)
+def test_f27_frames_after_a_hole_in_avi_keep_their_times(tmp_path, codec, pix_fmt, bf):
+    options = {"bf": bf} if bf else {}
+    path = encode(tmp_path / "a.avi", range(60), codec=codec, pix_fmt=pix_fmt, **options)
+    _, whole = read(path)
+    video, frames = read(blank(path, 0.6, 0.63))
+    bad = [frame.index for frame in frames if frame.image is None]
+    assert 1 <= len(bad) < 20
+    assert bad[-1] < 45
+    assert video.messages == [f"{len(bad)} of 60 frames are unreadable"]
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(60) / 25, atol=1e-9)
+    for index in (*range(bad[0]), *range(bad[-1] + 12, 60)):  # two groups of pictures later, all is well
+        np.testing.assert_array_equal(frames[index].image, whole[index].image)
+
+
+def test_f27_avi_that_lost_its_index_counts_what_is_missing(tmp_path):
+    path = encode(tmp_path / "a.avi", range(60), codec="mpeg4")
+    path.write_bytes(path.read_bytes().replace(b"idx1", b"JUNK"))
+    video, frames = read(path)
+    assert (len(frames), video.messages, video.truncated) == (60, [], False)
+    video, frames = read(blank(path, 0.5, 0.53))
+    there = len(frames)
+    assert there < 60
+    assert video.messages[-1] == f"cut short: 60 frames are stated and no index tells of them, {there} are there"
+    assert video.truncated
+    assert video.info.frames_stated == 60
+
+
+def test_f27_an_index_of_avi_that_is_damaged_itself_is_not_used(tmp_path):
+    path = encode(tmp_path / "a.avi", range(60), codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"idx1") + 8 + 5 * 16  # the sixth entry
+    data[place : place + 32] = bytes(32)
+    path.write_bytes(data)
+    video, frames = read(path)
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(60) / 25, atol=1e-9)
+    assert shown(frames) == [index % 30 for index in range(60)]
+    assert video.messages == []
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_f27_a_packet_that_decodes_to_nothing_keeps_its_row(tmp_path, codec):
+    path = encode(tmp_path / "a.mp4", range(60), codec=codec, **({"bf": "0"} if codec == "libx264" else {}))
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][13]
+    data = bytearray(path.read_bytes())
+    data[packet.pos + 4 : packet.pos + packet.size] = bytes(packet.size - 4)
+    path.write_bytes(data)
+    video, frames = read(path)
+    bad = [frame.index for frame in frames if frame.status == "unreadable"]
+    assert 13 in bad
+    assert len(frames) == 60
+    assert video.messages == [f"{len(bad)} of 60 frames are unreadable"]
+
+
+def trim(path, source, frames):
+    """Copy the packets so that the first frames are hidden by an edit list."""
+    with av.open(str(source)) as whole, av.open(str(path), "w") as container:
+        stream = whole.streams.video[0]
+        copy = container.add_stream_from_template(stream)
+        shift = int(frames / 25 / stream.time_base)
+        for packet in whole.demux(stream):
+            if packet.size:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+                container.mux(packet)
+    return path
+
+
+def test_f25_a_trimmed_mp4_is_not_cut_short(tmp_path):
+    video, frames = read(trim(tmp_path / "b.mp4", encode(tmp_path / "a.mp4", range(30)), 10))
+    assert shown(frames) == list(range(10, 30))
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(20) / 25, atol=1e-9)
+    assert video._decoder.stream.frames > 20  # hidden ones are in the header's count
+    assert video.info.frames_stated == 20
+    assert video.messages == []
+    assert not video.truncated
+
+
+def test_f25_a_matroska_video_that_begins_late_is_not_cut_short(tmp_path):
+    video, frames = read(encode(tmp_path / "a.mkv", range(100, 130), sound=True))
+    assert video.info.start_s == 4.0
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(30) / 25, atol=1e-3)
+    assert video.messages == []
+    assert not video.truncated
+
+
+def test_f27_a_long_gap_is_told_in_formats_that_do_not_account_for_packets(tmp_path):
+    video, frames = read(encode(tmp_path / "a.ts", [*range(20), *range(40, 60)]))
+    assert {frame.status for frame in frames} == {"ok"}
+    assert video.messages == ["frames may be lost after 0.760 s, where the next comes 0.840 s later"]
+
+
 def test_f27_frames_that_leave_no_packet_are_told_by_their_gap(tmp_path):
     video, frames = read(blank(encode(tmp_path / "a.ts", range(60), qp="5"), 0.5, 0.55))
     steps = np.diff([frame.time_s for frame in frames])
@@ -197,6 +291,15 @@ def test_f28_a_size_that_changes_is_told(tmp_path):
     assert [frame.status for frame in frames] == ["ok"] * 12 + ["resized"] * 12
     assert "12 of 24 frames are not 64 x 48 as the first one" in video.messages
     assert "1 presentation stamps are not after the one before" in video.messages
+
+
+def test_f28_a_size_that_changes_is_told_where_frames_have_no_times(tmp_path):
+    parts = [encode(tmp_path / f"{w}.h264", size=(w, 48)).read_bytes() for w in (64, 96)]
+    (tmp_path / "a.h264").write_bytes(b"".join(parts))
+    video, frames = read(tmp_path / "a.h264")
+    assert [frame.image.shape[1] for frame in frames] == [64] * 12 + [96] * 12
+    assert "12 of 24 frames are not 64 x 48 as the first one" in video.messages
+    assert "24 of 24 frames have no presentation stamp, and so no time" in video.messages
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,16 @@ def test_f25_frames_keep_the_times_of_their_source(tmp_path, codec, suffix):
     assert messages == []
 
 
+def test_equal_frames_give_equal_bytes(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        with VideoWriter(tmp_path / name, 64, 48, 25, codec="libx264") as writer:
+            for index in range(30):
+                writer.write(grey(8 * index), index / 25)
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data == (tmp_path / "b.mp4").read_bytes()
+    assert b"mbtree=0" in data  # the encoder writes its settings into the file
+
+
 def test_a_frame_without_a_time_follows_one_step_later(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", 64, 48, 10) as writer:
         for time_s in (None, None, 0.5, None, 0.2):

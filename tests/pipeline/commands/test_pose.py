@@ -13,6 +13,7 @@ from datamodules.formats.errors import DataError
 from datamodules.formats.frames import open_frames
 from pipeline.commands.pose import pose
 from pipeline.config.errors import UsageError
+from pipeline.config.function_cli import call_with_arguments
 from pipeline.inference.pose_finishing import FILLED, LOW, NO_REGION, OK, OUTSIDE, UNREADABLE
 
 
@@ -62,6 +63,14 @@ def test_several_inputs_are_worked_through_and_the_summary_says_where_results_ar
     assert len(table(out / "frames" / "pose.csv")) == 2 * 4
     assert "3 done, 0 skipped, 0 failed" in caplog.text
     assert str(out / "report.json") in caplog.text
+
+
+def test_the_command_line_takes_several_inputs(tmp_path, pose_model, write_video):
+    videos = [str(write_video(tmp_path / f"{name}.mp4", frames=2)) for name in ("a", "b c")]
+    out = tmp_path / "out"
+    options = ["--model", pose_model, "--input", *videos, "--output", str(out), "--device", "cpu"]
+    assert call_with_arguments(pose, "pose", options) == 0
+    assert len(table(out / "a" / "pose.csv")) == len(table(out / "b c" / "pose.csv")) == 2 * 4
 
 
 def test_a_file_of_boxes_and_gaps(tmp_path, pose_model, write_video):
