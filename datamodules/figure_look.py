@@ -44,7 +44,7 @@ def draw_look(rng: np.random.Generator, stature_px: float) -> Look:
         legs=_draw_cloth(rng, stature_px),
         shoes=_near(rng, rng.choice([30.0, 120.0, 230.0], 3), 20),
         badge=_near(rng, rng.choice([40.0, 235.0], 3), 15),
-        sleeves=float(rng.choice([0.0, 0.6, 2.0], p=[0.15, 0.4, 0.45])),
+        sleeves=float(rng.choice([0.0, 0.6, 2.0], p=[0.3, 0.5, 0.2])),
         trousers=float(rng.choice([0.55, 2.0], p=[0.35, 0.65])),
         face=float(rng.uniform(62, 76)),
     )

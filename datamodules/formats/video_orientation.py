@@ -39,11 +39,17 @@ def orientation(picture: VideoFrame) -> Orientation:
     """Read a picture's display matrix, whose first two rows hold where the x and the y axis point, y downwards."""
     from av.sidedata.sidedata import Type
 
-    data = next((side for side in picture.side_data if side.type == Type.DISPLAYMATRIX), None)
+    try:
+        data = next((side for side in picture.side_data if side.type == Type.DISPLAYMATRIX), None)
+    except ValueError:  # PyAV refuses all side data where it has no name for one; the angle it tells all the same
+        return _turned(picture.rotation % 360, mirrored=False)
     if data is None:
         return Orientation()
     matrix = np.frombuffer(bytes(data), np.int32).reshape(3, 3)[:2, :2].astype(np.float64)
     mirrored = bool(np.linalg.det(matrix) < 0)
     x, y = -matrix[0] if mirrored else matrix[0]
-    asked = round(-math.degrees(math.atan2(y, x))) % 360
+    return _turned(round(-math.degrees(math.atan2(y, x))) % 360, mirrored=mirrored)
+
+
+def _turned(asked: int, *, mirrored: bool) -> Orientation:
     return Orientation(mirrored, round(asked / 90) % 4 * 90, asked)

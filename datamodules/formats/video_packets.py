@@ -75,8 +75,8 @@ def _demux(container: InputContainer, stream: VideoStream | None) -> Iterator[Pa
 class PacketDecoder:
     """Decode a file's video to its end, giving each packet's picture in the order of presentation.
 
-    A packet without a picture counts as unreadable once the file has shown damage. In a sound MP4, Matroska
-    or AVI file it does too, but for codecs that keep packets for themselves; elsewhere it gets no row.
+    A packet without a picture counts as unreadable once the file has shown damage. In a sound MP4, Matroska or AVI
+    file it does too, but for codecs that keep packets for themselves; elsewhere it gets no row.
 
     Args:
         path: The video.
@@ -89,7 +89,6 @@ class PacketDecoder:
         notes: What else was met.
         damaged: Whether anything was found that does not decode.
         packets: How many packets were read, those that are not to be shown among them.
-        hidden: How many of them are not to be shown, as the recording was trimmed.
         holes: In Matroska: what is lost between packets.
         order: In AVI: how its packets are numbered.
     """
@@ -103,7 +102,6 @@ class PacketDecoder:
         self.notes: list[str] = []
         self.damaged = False
         self.packets = 0
-        self.hidden = 0
         name = self.container.format.name
         self.order = self._number() if name == "avi" else None
         self.holes = MatroskaHoles(self.stream) if name.startswith("matroska") else None
@@ -162,7 +160,6 @@ class PacketDecoder:
     def _await(self, packet: Packet) -> bool:
         """Put a packet's stamp in line; return whether the packet is to be decoded."""
         self.packets += 1
-        self.hidden += packet.is_discard
         if self.order is not None:
             known = self.order.add(packet)
             self.damaged |= self.order.lost > 0 or not known

@@ -154,7 +154,7 @@ class PoseVideo:
 
 
 def bad_frames(seen: PassResult, source: FrameSource) -> list[str]:
-    """Say when over 1 % of the frames do not decode or are missing at the end; else nothing.
+    """Say when over 1 % of the frames do not decode or are missing; else nothing.
 
     How many are missing is what the file states, which is exact in some formats and a guess in others. Where a file
     that is cut off states nothing, or no more than was found, any number may be missing, and that is too many.
@@ -168,4 +168,4 @@ def bad_frames(seen: PassResult, source: FrameSource) -> list[str]:
         return []
     about = "about " if missing else ""
     shown = f"{bad} of {about}{total} ({bad / total:.1%})"
-    return [f"{BAD_FRAMES}: {shown}; their rows are empty, or missing at the end"]
+    return [f"{BAD_FRAMES}: {shown}; their rows are empty, or missing"]

@@ -24,9 +24,7 @@ pytestmark = pytest.mark.shared_data
         ("hourglass_mouse.yaml", "mirror_mouse", 17, 90, "image"),
     ],
 )
-def test_shipped_configs_train_on_the_sets_that_they_are_for(
-    config, folder, joints, subjects, cut, train, shared_data
-):
+def test_shipped_configs_train_on_the_sets_that_they_are_for(config, folder, joints, subjects, cut, train, shared_data):
     run = train(config, "--data.root", str(shared_data / folder), *NARROW)
     model = json.loads((run / "model" / "model.json").read_text())
     assert len(model["labels"]["names"]) == joints

@@ -23,7 +23,7 @@ def test_coarser_levels_come_first_in_training_and_not_at_all_in_evaluation():
 
 def test_a_size_that_poolings_do_not_divide_is_refused_with_the_nearest():
     assert make().multiple == 16
-    with pytest.raises(ValueError, match=r"multiple of 16.*found \[20, 16\]; the nearest are \[16, 16\] and \[32, 16\]"):
+    with pytest.raises(ValueError, match=r"of 16.*found \[20, 16\]; the nearest are \[16, 16\] and \[32, 16\]"):
         make()(torch.rand(1, 3, 20, 16))
 
 

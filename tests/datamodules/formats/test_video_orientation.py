@@ -1,5 +1,3 @@
-import math
-
 import av
 import numpy as np
 import pytest
@@ -15,13 +13,11 @@ def stored():
     return image
 
 
-def encode(path, *, matrix=None, degrees=0, **flips):
+def encode(path, *, degrees=0, **flips):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, "yuv420p", {"qmin": "1", "qmax": "2"}
-        if matrix:
-            stream.set_display_matrix(matrix)
-        elif degrees or flips:
+        if degrees or flips:
             stream.set_display_rotation(degrees, **flips)
         container.mux(stream.encode(av.VideoFrame.from_ndarray(stored(), "rgb24")))
         container.mux(stream.encode(None))
@@ -51,4 +47,4 @@ def test_f26_a_turn_that_is_no_quarter_is_told(tmp_path):
 def test_a_frame_without_a_matrix_stays(tmp_path):
     image = stored()
     assert Orientation().apply(image) is image
-    assert math.isclose(Orientation(mirrored=True).apply(image)[0, -1, 0], 230)
+    np.testing.assert_array_equal(Orientation(mirrored=True).apply(image), image[:, ::-1])

@@ -7,10 +7,10 @@ from datamodules.formats import video_packets
 from datamodules.formats.video_packets import PacketDecoder
 
 
-def encode(path, count=40):
+def encode(path, count=40, **options):
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, "yuv420p", {"g": "12"}
+        stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, "yuv420p", {"g": "12", **options}
         for index in range(count):
             noise = np.random.default_rng(index).integers(0, 255, (48, 64, 3)).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(noise, "rgb24")
@@ -78,12 +78,28 @@ def test_f27_a_sound_file_is_decoded_once(tmp_path, monkeypatch):
     assert len(opened) == 1
 
 
+def empty_blocks(data, start, skip):
+    """Overwrite what the blocks of a transport stream carry from a block on, but for their heads."""
+    first = data[start + 1] & 0x1F, data[start + 2]
+    for block in range(start, len(data), 188):
+        if (data[block + 1] & 0x1F, data[block + 2]) == first:
+            begin = block + (skip if block == start else 4)
+            data[begin : block + 188] = bytes(block + 188 - begin)
+    return data
+
+
 def test_f27_left_over_stamps_are_told_apart_in_joined_recordings(tmp_path):
-    path = encode(tmp_path / "a.ts")
-    data = path.read_bytes()
-    path.write_bytes(data + data[: int(len(data) * 0.7)])
-    whole, _ = decoded(path, threads=False)
+    path = encode(tmp_path / "a.ts", bf="0")
+    with av.open(str(path)) as container:
+        positions = [packet.pos for packet in container.demux(video=0) if packet.size]
+    first, second = bytearray(path.read_bytes()), bytearray(path.read_bytes())
+    middle = positions[20] + 188
+    first[middle : middle + 188] = b"\x47" + bytes(187)  # a block is missing
+    path.write_bytes(first + empty_blocks(second, positions[-1], 44))
     rows, decoder = decoded(path)
+    stamps = [stamp for stamp, _ in rows]
     assert decoder.damaged
-    assert len(rows) == len(whole)
-    assert [stamp for stamp, _ in rows] == [stamp for stamp, _ in whole]
+    assert rows[-1][1] is None  # what is left over, and whose stamp the first recording has too
+    assert stamps.count(rows[-1][0]) == 2
+    assert len(rows) <= 80
+    assert stamps == [stamp for stamp, _ in decoded(path, threads=False)[0]]
