@@ -18,6 +18,15 @@ _ARMS: dict[str, tuple[Range, Range, Range, Range]] = {
     "waving": ((60, 100), (-5, 20), (-90, -60), (50, 130)),
     "forward": ((0, 35), (40, 110), (-20, 60), (10, 120)),
 }
+_ARM_SHARE = {
+    "hanging": 0.2,
+    "walking": 0.14,
+    "on hips": 0.16,
+    "sideways": 0.16,
+    "raised": 0.16,
+    "waving": 0.14,
+    "forward": 0.04,
+}
 _LEGS: dict[str, tuple[Range, Range, Range, Range]] = {
     "standing": ((0, 12), (-8, 12), (-20, 10), (0, 12)),
     "walking": ((0, 10), (-25, 35), (-15, 10), (0, 55)),
@@ -25,7 +34,7 @@ _LEGS: dict[str, tuple[Range, Range, Range, Range]] = {
     "raised": ((0, 30), (30, 90), (-20, 10), (20, 115)),
     "kicked back": ((0, 15), (-20, 15), (-15, 10), (40, 110)),
 }
-_SHARE = {"standing": 0.4, "walking": 0.25, "astride": 0.2, "raised": 0.09, "kicked back": 0.06}
+_LEG_SHARE = {"standing": 0.4, "walking": 0.25, "astride": 0.2, "raised": 0.09, "kicked back": 0.06}
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
@@ -33,9 +42,9 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     back = 180.0 * (rng.random() < 0.35)
     lean = 22 if rng.random() < 0.25 else 7
     body = (back + _normal(rng, 20, 45), _normal(rng, 8, 20), _normal(rng, lean, 45))
-    kinds, shares = list(_LEGS), [_SHARE[kind] for kind in _LEGS]
+    kinds, shares = list(_LEGS), [_LEG_SHARE[kind] for kind in _LEGS]
     legs = [str(kind) for kind in rng.choice(kinds, 2, p=shares)]
-    arms = [str(kind) for kind in rng.choice(list(_ARMS), 2)]
+    arms = [str(kind) for kind in rng.choice(list(_ARMS), 2, p=[_ARM_SHARE[kind] for kind in _ARMS])]
     if rng.random() < 0.35:  # both sides do the same, as in a jumping jack
         arms[1], legs[1] = arms[0], legs[0]
     return Pose(
