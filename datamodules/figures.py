@@ -31,7 +31,7 @@ _FILM = 2**32 - 1  # a number that is no image's
 def make_figures(
     root: Path,
     *,
-    images: int = 1500,
+    images: int = 2000,
     seed: int = 0,
     size: tuple[int, int] = (192, 192),
     frames: int = FRAMES,
