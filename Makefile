@@ -14,7 +14,7 @@ train: .venv/stamp
 	$(BIN)/pipeline train --config unet_ct.yaml
 
 test: .venv/stamp
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/stamp
 	$(BIN)/ruff check .

@@ -9,7 +9,13 @@ class Fraction(Task):
     """A task that is somewhere in its training."""
 
     def __init__(self):
-        super().__init__(lambda i, o: None, "adamw", 1e-3, 0.0, 0.0)
+        super().__init__(lambda i, o: None, "adamw", 1e-3, 0.0, 0.0, 0.0)
+
+    def check(self, data):
+        raise NotImplementedError
+
+    def finish(self, trainer, folder):
+        raise NotImplementedError
 
     def forward(self, image):
         return image

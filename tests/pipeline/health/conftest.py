@@ -36,12 +36,18 @@ class Small(Task):
     """A task of two convolutions whose loss or gradient a test may spoil at some step."""
 
     def __init__(self, spoil=None, optimizer="sgd", rate=0.01):
-        super().__init__(lambda i, o: None, optimizer, rate, 0.0, 0.0)
+        super().__init__(lambda i, o: None, optimizer, rate, 0.0, 0.0, 0.0)
         self.network = nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3, padding=1)
         )
         self.spoil = spoil or (lambda step, loss: loss)
         self.weights = []  # before each step
+
+    def check(self, data):
+        raise NotImplementedError
+
+    def finish(self, trainer, folder):
+        raise NotImplementedError
 
     def forward(self, image):
         return self.network(image)
