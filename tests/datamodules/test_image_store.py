@@ -17,17 +17,13 @@ from datamodules.formats.errors import DataError
 from datamodules.image_store import open_store
 
 
-def images(count, size=(64, 48)):
-    rng = np.random.default_rng(0)
-    return [rng.integers(0, 256, (size[1] + n, size[0], 3), dtype=np.uint8) for n in range(count)]
-
-
 @pytest.fixture
 def pictures(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
-    found = {}
-    for number, image in enumerate(images(6)):
+    found, rng = {}, np.random.default_rng(0)
+    for number in range(6):
+        image = rng.integers(0, 256, (48 + number, 64, 3), dtype=np.uint8)
         path = folder / f"{number}.png"
         cv2.imwrite(str(path), image[..., ::-1])
         found[path] = image
