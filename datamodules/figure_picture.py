@@ -54,7 +54,7 @@ def make_picture(key: Sequence[int], size: tuple[int, int]) -> Picture:
 def _draw_place(rng: np.random.Generator, joints: Array, size: tuple[int, int]) -> Array:
     """Draw where the middle of the hips lies, so that the joints [14, 2] are in the image, or few of them are not."""
     low, high = joints.min(axis=0), joints.max(axis=0)
-    margin = 0.05 * min(size) if rng.random() < 0.93 else -0.2 * (high - low)
+    margin = 0.05 * min(size) if rng.random() < 0.96 else -0.2 * (high - low)
     room = np.array(size) - 1 - (high - low) - 2 * margin
     place: Array = margin - low + room * rng.uniform(0, 1, 2)
     return np.where(room > 0, place, (np.array(size) - 1 - high - low) / 2)

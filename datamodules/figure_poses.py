@@ -34,14 +34,14 @@ _LEGS: dict[str, tuple[Range, Range, Range, Range]] = {
     "raised": ((0, 30), (30, 90), (-20, 10), (20, 115)),
     "kicked back": ((0, 15), (-20, 15), (-15, 10), (40, 110)),
 }
-_LEG_SHARE = {"standing": 0.4, "walking": 0.25, "astride": 0.2, "raised": 0.09, "kicked back": 0.06}
+_LEG_SHARE = {"standing": 0.44, "walking": 0.26, "astride": 0.22, "raised": 0.05, "kicked back": 0.03}
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
     """Draw a pose: seen from the front or the back, standing, walking, leaning or jumping, arms anywhere in reach."""
     back = 180.0 * (rng.random() < 0.35)
     lean = 22 if rng.random() < 0.25 else 7
-    body = (back + _normal(rng, 20, 45), _normal(rng, 8, 20), _normal(rng, lean, 45))
+    body = (back + _normal(rng, 16, 40), _normal(rng, 8, 20), _normal(rng, lean, 45))
     kinds, shares = list(_LEGS), [_LEG_SHARE[kind] for kind in _LEGS]
     legs = [str(kind) for kind in rng.choice(kinds, 2, p=shares)]
     arms = [str(kind) for kind in rng.choice(list(_ARMS), 2, p=[_ARM_SHARE[kind] for kind in _ARMS])]

@@ -21,7 +21,7 @@ def draw_background(rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
         image += _stretched(grain, (width, height))
     fine = np.clip(image, 0, 255).astype(np.uint8)
     canvas = Canvas(fine, np.array([rng.uniform(-1, 1), rng.uniform(-1, 0.3), rng.uniform(-1.2, -0.5)]))
-    for _ in range(rng.integers(2, 9)):
+    for _ in range(rng.integers(1, 6)):
         _paint_thing(canvas, rng, rng.uniform((0, 0), size), 0.22 * min(size), 0)
     for _ in range(rng.integers(0, 2)):
         _paint_false_limb(canvas, rng, rng.uniform((0, 0), size), 0.16 * min(size))
@@ -30,7 +30,7 @@ def draw_background(rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
 
 def paint_occluders(canvas: Canvas, rng: np.random.Generator, joints: Array, stature_px: float) -> None:
     """Put none to two objects in front of a figure, each over a joint or beside it."""
-    for _ in range(rng.choice(3, p=[0.78, 0.18, 0.04])):
+    for _ in range(rng.choice(3, p=[0.8, 0.17, 0.03])):
         place = joints[rng.integers(len(joints))] + rng.normal(0, 0.04 * stature_px, 2)
         _paint_thing(canvas, rng, place, 0.06 * stature_px, OBJECT)
 
