@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import multiprocessing
-import shutil
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,8 +17,7 @@ from datamodules.figure_picture import Picture, make_picture
 from datamodules.figure_video import FRAMES, write_video
 from datamodules.formats.errors import DataError
 from datamodules.keypoints import UNLABELLED
-
-log = logging.getLogger(__name__)
+from datamodules.new_folder import new_folder
 
 VERSION = 1  # raise it when the same seed begins to give other pixels
 SMALLEST_PX = 64
@@ -58,18 +54,10 @@ def make_figures(
         expected = f"expected images above 0, frames of 0 or more and a size of {SMALLEST_PX} or more"
         raise ValueError(f"{expected}, found {images}, {frames} and {size}")
     root = Path(root)
-    if root.exists():
-        raise DataError(root, "a folder that does not exist yet", "one that does", "remove it or name another")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
+    with new_folder(root, "annotations.json", "figures") as draft:
         (draft / "images").mkdir()
         annotations = _write_images(draft, images, seed, size, frames, workers)
         _write_annotations(draft, annotations, seed, size)
-        draft.chmod(0o755)  # mkdtemp keeps others out
-        _publish(draft, root)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return root
 
 
@@ -155,15 +143,3 @@ def _write_annotations(root: Path, annotations: list[dict[str, Any]], seed: int,
         "annotations": annotations,
     }
     (root / "annotations.json").write_text(json.dumps(description) + "\n", encoding="utf-8")
-
-
-def _publish(draft: Path, root: Path) -> None:
-    """Rename the finished folder; another process may have made the same one in the meantime."""
-    try:
-        draft.rename(root)
-    except OSError:
-        if not (root / "annotations.json").is_file():
-            raise
-        log.info("%s was made by another process in the meantime; its copy is kept", root)
-    else:
-        log.info("figures written to %s", root)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import multiprocessing
-import shutil
-import tempfile
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -18,12 +15,10 @@ import numpy.typing as npt
 from scipy import ndimage
 from tqdm import tqdm
 
-from datamodules.formats.errors import DataError
+from datamodules.new_folder import new_folder
 from datamodules.phantom_anatomy import LABELS, draw_anatomy
 from datamodules.phantom_grid import SUPERSAMPLING, Affine, draw_grid, fine_points
 from datamodules.phantom_painting import AIR_HU, paint_torso
-
-log = logging.getLogger(__name__)
 
 VERSION = 1  # raise it when the same seed begins to give other voxels
 
@@ -52,19 +47,11 @@ def make_phantom(
         DataError: If the folder exists already.
     """
     root = Path(root)
-    if root.exists():
-        raise DataError(root, "a folder that does not exist yet", "one that does", "remove it or name another")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
+    with new_folder(root, "dataset.json", "CT phantom") as draft:
         for folder in ("imagesTr", "labelsTr"):
             (draft / folder).mkdir()
         _write_cases(draft, cases, seed, shape, workers)
         _write_description(draft, cases, seed, shape)
-        draft.chmod(0o755)  # mkdtemp keeps others out
-        _publish(draft, root)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return root
 
 
@@ -138,15 +125,3 @@ def _write_description(root: Path, cases: int, seed: int, shape: tuple[int, int,
         "phantom": {"version": VERSION, "seed": seed, "shape": list(shape)},
     }
     (root / "dataset.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-
-
-def _publish(draft: Path, root: Path) -> None:
-    """Rename the finished folder; another process may have made the same one in the meantime."""
-    try:
-        draft.rename(root)
-    except OSError:
-        if not (root / "dataset.json").is_file():
-            raise
-        log.info("%s was made by another process in the meantime; its copy is kept", root)
-    else:
-        log.info("CT phantom written to %s", root)

@@ -1,12 +1,8 @@
 """Find joints on every frame of videos with a trained model."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from pipeline.report import Report
+from typing import Literal
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +67,7 @@ def pose(
     """
     from pipeline.config.errors import UsageError
     from pipeline.inference.devices import pick_device
+    from pipeline.inference.folders import check_folders, summarise
     from pipeline.inference.pose_finishing import Smoothing
     from pipeline.inference.pose_inputs import find_videos
     from pipeline.inference.pose_predictor import PosePredictor, PoseSettings
@@ -79,7 +76,7 @@ def pose(
     from pipeline.inference.region_choice import RegionChoice
     from pipeline.model_folder import load_model_folder, resolve_model
 
-    _check_folders(input, output)
+    check_folders(input, output)
     try:
         chosen, settings = pick_device(device), PoseSettings(flip_test, precision, batch_size)
         smoothing, regions = Smoothing(smooth, fill_gap, min_confidence), RegionChoice.parse(region)
@@ -95,33 +92,5 @@ def pose(
     log.info("%d videos, model %s on %s in %s", len(videos), predictor.model.folder, chosen, predictor.precision)
     options = PoseOptions(regions, smoothing, overlay, heatmaps, strict, overwrite)
     report = PoseRun(predictor, output, options).run(videos)
-    _summarise(report, output)
+    summarise(report, ("tables", output / "*" / "pose.csv"), output)
     return report.exit_code
-
-
-def _check_folders(inputs: Sequence[Path], output: Path) -> None:
-    """Refuse an output that would mix with an input."""
-    from pipeline.config.errors import UsageError
-
-    if not inputs:
-        raise UsageError("--input: expected videos or folders, found none")
-    for source in inputs:
-        if not source.exists():
-            raise UsageError(f"--input {source}: no such file or folder")
-        folder = source if source.is_dir() else source.parent
-        if output.resolve() == folder.resolve():
-            raise UsageError(f"--output {output}: is the folder of the input; name another one")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output}: expected a folder, found a file")
-
-
-def _summarise(report: "Report", output: Path) -> None:
-    """Log what became of the videos and where everything is."""
-    from datetime import timedelta
-
-    counts = ", ".join(f"{report.count(status)} {status}" for status in ("done", "skipped", "failed"))
-    log.info("%s in %s", counts, timedelta(seconds=round(report.seconds)))
-    for case in report.cases:
-        if case.status == "failed":
-            log.info("  failed  %s", case.id)
-    log.info("  tables  %s\n  report  %s", output / "*" / "pose.csv", output / "report.json")

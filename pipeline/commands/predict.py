@@ -2,10 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from pipeline.report import Report
+from typing import Literal
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +57,11 @@ def predict(
     from pipeline.config.errors import UsageError
     from pipeline.inference.devices import pick_device
     from pipeline.inference.folder import FolderPrediction
+    from pipeline.inference.folders import check_folders, summarise
     from pipeline.inference.predictor import PredictionSettings, SegmentationPredictor
     from pipeline.model_folder import load_model_folder, resolve_model
 
-    _check_folders(input, output)
+    check_folders([input], output)
     try:
         settings = PredictionSettings(overlap, mirror, probabilities, overlays, strict, precision, volume)
         chosen = pick_device(device)
@@ -74,34 +72,9 @@ def predict(
     output.mkdir(parents=True, exist_ok=True)
     _announce(predictor.model.folder, len(cases), str(chosen), predictor.precision)
     report = FolderPrediction(predictor, output, overwrite=overwrite).run(cases)
-    _summarise(report, output)
+    summarise(report, ("masks", output), output)
     return report.exit_code
-
-
-def _check_folders(source: Path, output: Path) -> None:
-    """Refuse an output that would mix with the input."""
-    from pipeline.config.errors import UsageError
-
-    if not source.exists():
-        raise UsageError(f"--input {source}: no such file or folder")
-    folder = source if source.is_dir() else source.parent
-    if output.resolve() == folder.resolve():
-        raise UsageError(f"--output {output}: is the folder of the input; name another one")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output}: expected a folder, found a file")
 
 
 def _announce(model: Path, cases: int, device: str, precision: str) -> None:
     log.info("%d cases, model %s on %s in %s", cases, model, device, precision)
-
-
-def _summarise(report: "Report", output: Path) -> None:
-    """Log what became of the cases and where everything is."""
-    from datetime import timedelta
-
-    counts = ", ".join(f"{report.count(status)} {status}" for status in ("done", "skipped", "failed"))
-    log.info("%s in %s", counts, timedelta(seconds=round(report.seconds)))
-    for case in report.cases:
-        if case.status == "failed":
-            log.info("  failed  %s", case.id)
-    log.info("  masks   %s\n  report  %s", output, output / "report.json")

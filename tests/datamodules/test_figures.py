@@ -5,7 +5,6 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules import figures
 from datamodules.figure_body import EDGES, JOINTS
 from datamodules.figure_picture import make_picture
 from datamodules.figures import VERSION, check_figures, make_figures
@@ -121,15 +120,3 @@ def test_nothing_is_left_of_figures_that_fail(tmp_path):
     with pytest.raises(ValueError, match="non-negative"):
         make_figures(tmp_path / "person", images=1, seed=-1, frames=0, workers=0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_copy_of_a_faster_process_is_kept(tmp_path):
-    draft, root = tmp_path / "draft", tmp_path / "person"
-    draft.mkdir()
-    root.mkdir()
-    (root / "annotations.json").write_text("{}")
-    figures._publish(draft, root)
-    assert (root / "annotations.json").read_text() == "{}"
-    (root / "annotations.json").rename(root / "other.json")
-    with pytest.raises(OSError, match="not empty"):
-        figures._publish(draft, root)

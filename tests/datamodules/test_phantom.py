@@ -110,15 +110,3 @@ def test_nothing_is_left_of_a_phantom_that_fails(tmp_path):
     with pytest.raises(ValueError, match="shape"):
         make_phantom(tmp_path / "ct", cases=1, shape=(8, 8), workers=0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_copy_of_a_faster_process_is_kept(folder, tmp_path):
-    draft, root = tmp_path / "draft", tmp_path / "ct"
-    draft.mkdir()
-    root.mkdir()
-    (root / "dataset.json").write_text("{}")
-    phantom._publish(draft, root)
-    assert (root / "dataset.json").read_text() == "{}"
-    (root / "dataset.json").rename(root / "other.json")
-    with pytest.raises(OSError, match="not empty"):
-        phantom._publish(draft, root)
