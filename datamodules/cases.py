@@ -1,20 +1,41 @@
-"""A case: the files of one examination, how they are named, and its image."""
+"""A case: the files of one examination, its image and its label."""
 
-import logging
-import re
-import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.formats import is_volume_file, read_channels, read_volume, strip_suffix
+import numpy as np
+
+from datamodules.case_names import (
+    CHANNEL_SUFFIX,
+    claim_channels,
+    group_channels,
+    list_volumes,
+    name_key,
+    refuse_twins,
+    same_name,
+)
+from datamodules.formats import read_labels, read_volume, volume_files
+from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume, stack_channels
 from datamodules.labels import LabelSet
+from datamodules.splits import Split
 
-log = logging.getLogger(__name__)
-
-CHANNEL_SUFFIX = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})", re.DOTALL)
+__all__ = [
+    "CHANNEL_SUFFIX",
+    "Case",
+    "CaseList",
+    "claim_channels",
+    "group_channels",
+    "list_volumes",
+    "name_key",
+    "read_image",
+    "read_label",
+    "refuse_absent",
+    "refuse_twins",
+    "same_name",
+]
 
 
 @dataclass(frozen=True)
@@ -24,35 +45,102 @@ class Case:
     Args:
         id: Name of the case, unique in its data set.
         group: The patient; cases of one group never part in a split.
-        images: One file per channel, or one file that holds all channels.
+        images: One file or folder (a DICOM series, slices) per channel, or one that holds all channels.
         label: The label file, where there is one.
+        masks: In place of `label`, one mask file per overlapping structure, in the order of the label set.
         volume_indices: For 4-D files, which volume of the file is the channel, one per image.
         all_volumes: Whether the volumes of 4-D files are the channels, all of them and in their order.
+        series: UID or number of the DICOM series to read, where a folder holds several.
+        spacing_mm: Stated spacing along X, Y, Z of stacks and folders of slices, which store none.
+
+    Raises:
+        ValueError: If there are no images, or both a label and masks.
     """
 
     id: str
     group: str
     images: tuple[Path, ...]
     label: Path | None = None
+    masks: tuple[Path, ...] = ()
     volume_indices: tuple[int, ...] | None = None
     all_volumes: bool = False
+    series: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise ValueError(f"case {self.id!r} has no image")
+        if self.label is not None and self.masks:
+            raise ValueError(f"case {self.id!r} has both a label file and mask files")
+
+    @property
+    def has_label(self) -> bool:
+        """Whether there is something to learn from."""
+        return self.label is not None or bool(self.masks)
+
+    @property
+    def label_files(self) -> tuple[Path, ...]:
+        """The label file, or the mask files, or none."""
+        return self.masks if self.label is None else (self.label,)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files of the case, each once."""
-        files = (*self.images, self.label) if self.label else self.images
-        return tuple(dict.fromkeys(files))
+        """All files and folders that the case names, each once."""
+        return tuple(dict.fromkeys((*self.images, *self.label_files)))
+
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Every single file that is read, with those within folders.
+
+        Raises:
+            DataError: If a file is absent, or a folder holds no volume.
+        """
+        refuse_absent(self.files, self.id)
+        images = [path for image in dict.fromkeys(self.images) for path in volume_files(image, self.image_options())]
+        labels = [path for label in self.label_files for path in volume_files(label, self.label_options())]
+        return tuple(dict.fromkeys((*images, *labels)))
+
+    def image_options(self, index: int | None = None, *, strict: bool = False) -> ReadOptions:
+        """Return how to read an image; `index` is its place among `images`, where a single volume is read of it."""
+        volume_index = None if index is None or self.volume_indices is None else self.volume_indices[index]
+        return ReadOptions(
+            strict=strict,
+            volume_index=volume_index,
+            all_volumes=self.all_volumes,
+            series=self.series,
+            spacing_mm=self.spacing_mm,
+        )
+
+    def label_options(self) -> ReadOptions:
+        """Return how to read the label or the masks."""
+        return ReadOptions(spacing_mm=self.spacing_mm)
 
 
 @dataclass(frozen=True)
 class CaseList:
-    """The labelled cases of a data set, sorted by id."""
+    """The labelled cases of a data set, sorted by id.
+
+    Args:
+        root: The folder or table that was searched.
+        layout: Name of its layout.
+        channel_names: In the order of the images' channels.
+        labels: The structures.
+        cases: The cases that have a label.
+        split: Which cases train and which validate, where the data set itself says so.
+        unlabelled: Images that were left out as they have no label.
+        unused: Label files that were left out as they have no image.
+        notes: What else was passed over or looks odd, each as a sentence that names the files.
+    """
 
     root: Path
     layout: str
     channel_names: tuple[str, ...]
     labels: LabelSet
     cases: tuple[Case, ...]
+    split: Split | None = None
+    unlabelled: tuple[Path, ...] = ()
+    unused: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_image(case: Case, channels: int | None = None, *, strict: bool = False) -> Volume:
@@ -66,15 +154,8 @@ def read_image(case: Case, channels: int | None = None, *, strict: bool = False)
     Raises:
         DataError: If a file is absent or broken, channels differ in geometry, or their number is wrong.
     """
-    for path in case.images:
-        if not path.is_file():
-            remedy = "add the missing channel, or mend the link"
-            raise DataError(path, expected=f"a file of case {case.id}", found="none", remedy=remedy)
-    indices: Sequence[int | None] = case.volume_indices or [None] * len(case.images)
-    volumes = [
-        read_channels(path, strict=strict) if case.all_volumes else read_volume(path, volume_index=i, strict=strict)
-        for path, i in zip(case.images, indices, strict=True)
-    ]
+    refuse_absent(case.images, case.id)
+    volumes = [read_volume(path, case.image_options(i, strict=strict)) for i, path in enumerate(case.images)]
     volume = volumes[0] if len(volumes) == 1 else stack_channels(volumes)
     if channels is not None and volume.array.shape[0] != channels:
         raise DataError(
@@ -86,90 +167,42 @@ def read_image(case: Case, channels: int | None = None, *, strict: bool = False)
     return volume
 
 
-def list_volumes(folder: Path) -> list[Path]:
-    """List the volume files of a folder by name; hidden and other files are passed over with a log line.
-
-    A broken symbolic link counts as a file, so that it fails by name later and is not lost.
-    """
-    entries = sorted(folder.iterdir())
-    files = [path for path in entries if is_volume_file(path) and not path.is_dir()]
-    if ignored := [path.name for path in entries if path not in set(files)]:
-        log.info("%s: passed over %d other entries: %s", folder, len(ignored), ", ".join(ignored[:10]))
-    return files
-
-
-def name_key(name: str) -> str:
-    """Return what names have in common that a file system may hold for equal (case, composed accents)."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def same_name(name: str) -> str:
-    """Return one spelling of a name whose accents may be stored composed or decomposed."""
-    return unicodedata.normalize("NFC", name)
-
-
-def refuse_twins(folder: Path, names: Iterable[tuple[str, str]]) -> None:
-    """Refuse case names that differ by upper and lower case or the encoding of accents alone.
-
-    Args:
-        folder: What an error shall name.
-        names: Pairs of a case's name and the file that bears it.
-
-    Raises:
-        DataError: If there are such names, as their results would overwrite each other on some file systems.
-    """
-    seen: dict[str, str] = {}
-    twins: list[str] = []
-    for name, shown in names:
-        key = name_key(name)
-        if key in seen:
-            twins.append(f"{seen[key]} and {shown}")
-        seen[key] = shown
-    if twins:
-        raise DataError(
-            folder,
-            expected="names that differ by more than upper and lower case, accents' encoding or file ending",
-            found="; ".join(twins[:5]),
-            remedy="rename or remove one of each",
-        )
-
-
-def claim_channels(files: Iterable[Path], whole: Collection[Path] = ()) -> list[tuple[str, int, Path]]:
-    """Return the case and the channel that each file's name claims.
-
-    Four digits count as a channel only where `NAME_0000` is there too, so that `scan_2019` keeps its name.
-
-    Args:
-        files: Volume files of one folder.
-        whole: Those whose digits are part of their name, so that each is a case of its own.
-    """
-    stems = {path: None if path in whole else CHANNEL_SUFFIX.fullmatch(strip_suffix(path)) for path in files}
-    firsts = {match["name"] for match in stems.values() if match and int(match["channel"]) == 0}
-    return [
-        (match["name"], int(match["channel"]), path)
-        if match and match["name"] in firsts
-        else (strip_suffix(path), 0, path)
-        for path, match in stems.items()
-    ]
-
-
-def group_channels(folder: Path, files: Iterable[Path], whole: Collection[Path] = ()) -> dict[str, dict[int, Path]]:
-    """Group `NAME_0000`, `NAME_0001`, ... into cases; a file without that ending is a case of its own.
-
-    Args:
-        folder: What an error shall name.
-        files: Its volume files.
-        whole: Those whose digits are part of their name, as for `claim_channels`.
+def read_label(case: Case) -> Volume:
+    """Read the stored label of a case.
 
     Returns:
-        By case id, the file of each channel number; channel 0 is always there.
+        Integers `[1, X, Y, Z]`, or `[K, X, Y, Z]` from a 4-D file or from one mask file per structure, which
+        is then 0 or 1.
 
     Raises:
-        DataError: If two files claim the same case and channel, or ids are equal but for case (F31).
+        DataError: If there is no label, a file is absent or broken, masks differ in geometry, or a mask
+            holds more than one value besides 0.
     """
-    claims = claim_channels(files, whole)
-    refuse_twins(folder, [(f"{name}_{channel:04d}", path.name) for name, channel, path in claims])
-    groups: dict[str, dict[int, Path]] = {}
-    for name, channel, path in claims:
-        groups.setdefault(name, {})[channel] = path
-    return groups
+    if not case.has_label:
+        raise DataError(case.images[0], "a label file", "none", "add it, or take the case out of training")
+    refuse_absent(case.label_files, case.id)
+    if case.label is not None:
+        return read_labels(case.label, case.label_options())
+    return stack_channels([_read_mask(path, case.label_options()) for path in case.masks])
+
+
+def _read_mask(path: Path, options: ReadOptions) -> Volume:
+    volume = read_labels(path, options)
+    values = np.unique(volume.array)
+    if len(volume.array) != 1 or np.count_nonzero(values) > 1:
+        found = f"{len(volume.array)} volumes" if len(volume.array) != 1 else f"values {values[:10].tolist()}"
+        remedy = "give each structure its own mask file, or declare a label file of several values"
+        raise DataError(path, "a mask of one structure: 0 and one other value", found, remedy)
+    return Volume((volume.array != 0).astype(np.uint8), volume.affine, path)
+
+
+def refuse_absent(paths: Sequence[Path], case_id: str) -> None:
+    """Refuse files and folders that are not there; a link that leads nowhere is called by its name.
+
+    Raises:
+        DataError: For the first one.
+    """
+    for path in paths:
+        if not path.exists():
+            found = f"a symbolic link to {path.readlink()}, which is not there" if path.is_symlink() else "none"
+            raise DataError(path, f"a file of case {case_id}", found, "add what is missing, or mend the link")

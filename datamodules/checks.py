@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datamodules.cases import Case, read_image
-from datamodules.formats import read_labels
+from datamodules.cases import Case, read_image, read_label
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.labels import LabelSet
-from datamodules.splits import Split
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +24,69 @@ def check_finite(volume: Volume) -> None:
     """Refuse an image with NaN or infinity among its voxels.
 
     Raises:
-        DataError: With their number and the first one's position.
+        DataError: With their number in each channel and the first one's position.
     """
-    finite = np.isfinite(volume.array)
-    if finite.all():
+    broken = {}
+    for channel, array in enumerate(volume.array):
+        finite = np.isfinite(array)
+        if not finite.all():
+            position = np.unravel_index(int(np.argmin(finite)), array.shape)
+            broken[channel] = int(finite.size - np.count_nonzero(finite)), tuple(int(index) for index in position)
+    if not broken:
         return
-    broken = np.argwhere(~finite)
-    channel, *position = (int(index) for index in broken[0])
+    first = next(iter(broken))
+    where = f"the first at voxel {broken[first][1]} of channel {first}"
+    others = ", ".join(f"channel {channel}: {count}" for channel, (count, _) in broken.items())
     raise DataError(
         volume.path,
         expected="finite voxels",
-        found=f"{len(broken)} NaN or infinite, the first at voxel {tuple(position)} of channel {channel}",
+        found=f"{sum(count for count, _ in broken.values())} NaN or infinite, {where}"
+        + (f" ({others})" if len(broken) > 1 else ""),
         remedy="mend the file or leave the case out of training",
     )
+
+
+def check_shapes(image: Volume, label: Volume) -> None:
+    """Check that a label has the shape of its image.
+
+    Raises:
+        DataError: If they differ.
+    """
+    if label.shape != image.shape:
+        raise DataError(
+            label.path,
+            expected=f"the shape {image.shape} of {image.path.name}",
+            found=f"{label.shape}",
+            remedy="export the label on the grid of its image",
+        )
+
+
+def check_affines(image: Volume, label: Volume, *, resample: bool = False) -> Volume:
+    """Check that a label lies where its image lies.
+
+    Args:
+        image: The image `[C, X, Y, Z]`.
+        label: Stored label values `[K, X, Y, Z]` of the same shape.
+        resample: Whether a label with another affine is brought to the image's grid, by nearest neighbour.
+
+    Returns:
+        The label on the image's grid: the same one where the affines are equal.
+
+    Raises:
+        DataError: If the affines differ.
+    """
+    difference = image.geometry.differs_by(label.geometry)
+    if difference <= AFFINE_TOLERANCE_MM:
+        return label
+    if not resample:
+        raise DataError(
+            label.path,
+            expected=f"the affine of {image.path.name}, within {AFFINE_TOLERANCE_MM:g}",
+            found=f"one that differs by {difference:.4g}",
+            remedy="mend the geometry, or set data.resample_labels if both are right",
+        )
+    log.warning("%s: resampled to the grid of %s by nearest neighbour", label.path, image.path.name)
+    return Volume(_to_grid(label.array, label.geometry.affine, image), image.affine, label.path)
 
 
 def check_pair(
@@ -50,8 +98,7 @@ def check_pair(
         image: The image `[C, X, Y, Z]`.
         label: Stored label values `[1, X, Y, Z]`, or masks `[K, X, Y, Z]`.
         labels: What may be stored.
-        resample_labels: Whether a label with another affine is brought to the image's grid, by nearest
-            neighbour.
+        resample_labels: As for `check_affines`.
 
     Returns:
         Class indices `[X, Y, Z]`, or masks `[K, X, Y, Z]` of overlapping structures, on the image's grid.
@@ -59,26 +106,9 @@ def check_pair(
     Raises:
         DataError: If shapes or affines differ, or a value is not declared.
     """
-    array = label.array
-    if label.shape != image.shape:
-        raise DataError(
-            label.path,
-            expected=f"the shape {image.shape} of {image.path.name}",
-            found=f"{label.shape}",
-            remedy="export the label on the grid of its image",
-        )
-    difference = float(np.abs(label.affine - image.affine).max())
-    if difference > AFFINE_TOLERANCE_MM and not resample_labels:
-        raise DataError(
-            label.path,
-            expected=f"the affine of {image.path.name}, within {AFFINE_TOLERANCE_MM:g}",
-            found=f"one that differs by {difference:.4g}",
-            remedy="mend the geometry, or set data.resample_labels if both are right",
-        )
-    if difference > AFFINE_TOLERANCE_MM:
-        log.warning("%s: resampled to the grid of %s by nearest neighbour", label.path, image.path.name)
-        array = _to_grid(array, label.affine, image)
-    return labels.encode(array, label.path)
+    check_shapes(image, label)
+    placed = check_affines(image, label, resample=resample_labels)
+    return labels.encode(placed.array, placed.path)
 
 
 def _to_grid(array: NDArray[Any], affine: NDArray[np.float64], image: Volume) -> NDArray[Any]:
@@ -98,7 +128,7 @@ def read_pair(
     """Read a training case and check it.
 
     Args:
-        case: A case with a label.
+        case: A case with a label, or with masks of overlapping structures.
         labels: What may be stored.
         channels: The number of channels of the data set, where it is known.
         resample_labels: As for `check_pair`.
@@ -109,35 +139,9 @@ def read_pair(
     Raises:
         DataError: If a file is broken, or a check fails.
     """
-    if case.label is None:
-        raise DataError(case.images[0], "a label file", "none", "add it, or take the case out of training")
     image = read_image(case, channels)
     check_finite(image)
-    return image, check_pair(image, read_labels(case.label), labels, resample_labels=resample_labels)
-
-
-def warn_missing_classes(counts: Mapping[str, Mapping[str, int]], split: Split, labels: LabelSet) -> list[str]:
-    """Warn of what a split cannot learn or cannot measure.
-
-    Args:
-        counts: By case id, the voxels of each foreground structure.
-        split: The cases that train and validate.
-        labels: The structures.
-
-    Returns:
-        The warnings, which are logged as well.
-    """
-    warnings: list[str] = []
-    parts = {"training": split.train, "validation": split.validation}
-    effects = {"training": "it cannot be learned", "validation": "its validation score says nothing"}
-    for part, ids in parts.items():
-        if empty := [case_id for case_id in ids if not any(counts[case_id].values())]:
-            warnings.append(f"empty masks in {len(empty)} {part} case(s): {', '.join(empty[:10])}")
-        absent = [name for name in labels.names if not any(counts[case_id].get(name, 0) for case_id in ids)]
-        warnings += [f"'{name}' is in none of the {len(ids)} {part} case(s): {effects[part]}" for name in absent]
-    for warning in warnings:
-        log.warning("%s", warning)
-    return warnings
+    return image, check_pair(image, read_label(case), labels, resample_labels=resample_labels)
 
 
 def refuse_mirrored_sides(names: Sequence[str], mirror_axes: Sequence[int]) -> None:

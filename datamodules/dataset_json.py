@@ -41,3 +41,37 @@ def declared_channels(description: Mapping[str, Any]) -> list[str]:
     """Return the names of the channels in order; none where the description has none."""
     names = description.get("channel_names") or description.get("modality") or {}
     return [str(names[str(channel)]) for channel in range(len(names))]
+
+
+def listed_files(path: Path, description: Mapping[str, Any]) -> dict[str, tuple[tuple[Path, ...], Path]]:
+    """Return images and label of each case that nnU-Net's `dataset` lists, wherever they lie.
+
+    Args:
+        path: The `dataset.json`; paths in it are relative to its folder.
+        description: Its content.
+
+    Raises:
+        DataError: If an entry is not understood, or files are not there.
+    """
+    found: dict[str, tuple[tuple[Path, ...], Path]] = {}
+    for name, entry in _items(path, description["dataset"]):
+        images = entry.get("images") if isinstance(entry, dict) else None
+        if not isinstance(images, list) or not images or not isinstance(entry.get("label"), str):
+            expected = '`dataset` such as {"NAME": {"images": ["a_0000.nii.gz"], "label": "b.nii.gz"}}'
+            raise DataError(path, expected, f"{name}: {entry}", "mend it")
+        found[name] = (tuple(path.parent / str(image) for image in images), path.parent / entry["label"])
+    every = [file for images, label in found.values() for file in (*images, label)]
+    if missing := [str(file) for file in every if not file.exists()]:
+        raise DataError(
+            path,
+            expected="every file of `dataset` to be there",
+            found=f"{len(missing)} missing: {', '.join(missing[:5])}",
+            remedy="add the files, or take them from the list",
+        )
+    return found
+
+
+def _items(path: Path, listed: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - it comes from JSON
+    if not isinstance(listed, dict):
+        raise DataError(path, "`dataset` to be a JSON object", type(listed).__name__, "mend it")
+    return list(listed.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datamodules.geometry import Box, Shape, box_shape, canonical_shape, crop, from_canonical
-from datamodules.resampling import SlabResampler
+from datamodules.affine_resampling import AffineResampler
+from datamodules.formats.geometry import Affine, Box, Geometry, Shape
+from datamodules.geometry import crop, from_canonical
+from datamodules.resampling import Resampler, SlabResampler
+
+_ALIGNED = 1e-6  # voxels over a whole axis by which grids of one extent may seem turned, from rounding alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,18 +24,52 @@ class Grid:
     """Keep what was done to a volume's grid, so that it can be undone exactly.
 
     Args:
-        source_shape: Voxels (X, Y, Z) of the file.
-        source_affine: Its affine [4, 4] to RAS+ mm.
+        source: The file's grid.
         box: The part that was kept, in canonical orientation.
-        shape: Voxels of the prepared grid: the box, resampled.
-        affine: The prepared grid's affine [4, 4].
+        prepared: The grid that the network sees: the box, resampled, and made orthogonal where it was sheared.
     """
 
-    source_shape: Shape
-    source_affine: NDArray[np.float64]
+    source: Geometry
     box: Box
-    shape: Shape
-    affine: NDArray[np.float64]
+    prepared: Geometry
+
+    @property
+    def source_shape(self) -> Shape:
+        """Return the voxels (X, Y, Z) of the file."""
+        return self.source.shape
+
+    @property
+    def source_affine(self) -> Affine:
+        """Return the file's affine [4, 4] to RAS+ mm."""
+        return self.source.affine
+
+    @property
+    def shape(self) -> Shape:
+        """Return the voxels (X', Y', Z') of the prepared grid."""
+        return self.prepared.shape
+
+    @property
+    def affine(self) -> Affine:
+        """Return the prepared grid's affine [4, 4]."""
+        return self.prepared.affine
+
+    @property
+    def to_source(self) -> Affine:
+        """Return the one matrix [4, 4] from prepared indices to the file's: orientation, crop and resampling."""
+        return self.prepared.index_map(self.source)
+
+    @property
+    def from_source(self) -> Affine:
+        """Return the matrix [4, 4] from the file's indices to prepared ones."""
+        return self.source.index_map(self.prepared)
+
+    def preparing(self) -> Resampler:
+        """Return what resamples from the box to the prepared grid."""
+        return _resampler(self._kept, self.prepared)
+
+    def restoring(self) -> Resampler:
+        """Return what resamples from the prepared grid to the box."""
+        return _resampler(self.prepared, self._kept)
 
     def restore_labels(self, scores: Tensor, overlapping: bool = False) -> NDArray[Any]:
         """Turn scores on the prepared grid into labels on the file's grid.
@@ -49,14 +86,15 @@ class Grid:
             0 and 1 as uint8 [K, X, Y, Z]. Outside the crop all is 0.
         """
         self._check(scores)
+        resampler = self.restoring()
         if overlapping:
-            present = np.zeros((len(scores), *self._canonical), dtype=np.uint8)
-            for target, source, resampler in self._slabs():
+            present = np.zeros((len(scores), *self._canonical.shape), dtype=np.uint8)
+            for target, source in resampler.slabs():
                 for channel, logits in zip(crop(present, self.box), scores, strict=True):
                     channel[target] = (resampler(logits[source], target, source) > 0).numpy()
             return np.ascontiguousarray(from_canonical(present, self.source_affine))
-        labels = np.zeros(self._canonical, dtype=np.uint8 if len(scores) <= 256 else np.uint16)
-        for target, source, resampler in self._slabs():
+        labels = np.zeros(self._canonical.shape, dtype=np.uint8 if len(scores) <= 256 else np.uint16)
+        for target, source in resampler.slabs():
             inside = crop(labels, self.box)[target]
             best = torch.full(inside.shape, -math.inf)
             for index, class_scores in enumerate(scores):
@@ -76,10 +114,11 @@ class Grid:
             float32 [K, X, Y, Z]; outside the crop the background is certain.
         """
         self._check(scores)
-        restored = np.zeros((len(scores), *self._canonical), dtype=np.float32)
+        resampler = self.restoring()
+        restored = np.zeros((len(scores), *self._canonical.shape), dtype=np.float32)
         if not overlapping:
             restored[0] = 1
-        for target, source, resampler in self._slabs():
+        for target, source in resampler.slabs():
             for channel, probabilities in zip(crop(restored, self.box), scores, strict=True):
                 channel[target] = resampler(probabilities[source], target, source).numpy()
         return np.ascontiguousarray(from_canonical(restored, self.source_affine))
@@ -99,28 +138,34 @@ class Grid:
         """Rebuild from `to_dict`, to the bit."""
         (x0, x1), (y0, y1), (z0, z1) = description["box"]
         return cls(
-            source_shape=_shape(description["source_shape"]),
-            source_affine=np.array(description["source_affine"], dtype=np.float64),
-            box=((x0, x1), (y0, y1), (z0, z1)),
-            shape=_shape(description["shape"]),
-            affine=np.array(description["affine"], dtype=np.float64),
+            Geometry(_shape(description["source_shape"]), np.array(description["source_affine"])),
+            ((x0, x1), (y0, y1), (z0, z1)),
+            Geometry(_shape(description["shape"]), np.array(description["affine"])),
         )
 
     @property
-    def _canonical(self) -> Shape:
-        """Return the file's shape in canonical orientation."""
-        return canonical_shape(self.source_affine, self.source_shape)
+    def _canonical(self) -> Geometry:
+        """Return the file's grid in canonical orientation."""
+        return self.source.canonical()
 
-    def _slabs(self) -> Iterator[tuple[slice, slice, SlabResampler]]:
-        """Yield planes of the crop box, the prepared planes they need, and what turns these into those."""
-        resampler = SlabResampler(self.shape, box_shape(self.box))
-        for target, source in resampler.slabs():
-            yield target, source, resampler
+    @property
+    def _kept(self) -> Geometry:
+        """Return the grid of the box."""
+        return self._canonical.cropped(self.box)
 
     def _check(self, scores: Tensor) -> None:
         """Refuse scores of another grid: resampling would make them fit and hide the mistake."""
         if scores.ndim != 4 or tuple(scores.shape[1:]) != self.shape:
             raise ValueError(f"scores are [K, {', '.join(map(str, self.shape))}], got {tuple(scores.shape)}")
+
+
+def _resampler(source: Geometry, target: Geometry) -> Resampler:
+    """Return the separable resampler for axes that run alike, else the general one."""
+    to_source = target.index_map(source)
+    turned = np.abs(to_source[:3, :3] - np.diag(np.diag(to_source[:3, :3]))) * (np.array(target.shape) - 1)
+    if turned.max() < _ALIGNED:
+        return SlabResampler(source.shape, target.shape)
+    return AffineResampler(to_source, source.shape, target.shape)
 
 
 def _shape(values: list[int]) -> Shape:

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from datamodules.cases import Case
-from datamodules.formats import suffix_of
+from datamodules.cases import Case, refuse_absent
+from datamodules.formats import format_of, volume_files
+from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 
 
@@ -28,14 +29,32 @@ def hash_file(path: Path) -> str:
 def hash_case(case: Case) -> str:
     """Return a SHA-256 over the bytes of a case's files, their formats and their order, but not their names.
 
+    Files of a DICOM series may come in any order, as their content orders them; slices in a folder are ordered by
+    their names, which count for that reason.
+
     Raises:
-        DataError: If a file cannot be read.
+        DataError: If a file is absent or cannot be read.
     """
+    refuse_absent(case.files, case.id)
     digest = hashlib.sha256()
+    images = set(case.images)
     for path in case.files:
-        digest.update(f"{suffix_of(path).lower()} {hash_file(path)}\n".encode())
+        options = case.image_options() if path in images else case.label_options()
+        digest.update(f"{_hash_volume(path, options)}\n".encode())
     digest.update(repr(case.volume_indices).encode())
+    if case.all_volumes or case.spacing_mm is not None:
+        digest.update(repr((case.all_volumes, case.spacing_mm)).encode())
     return digest.hexdigest()
+
+
+def _hash_volume(path: Path, options: ReadOptions) -> str:
+    """Return the format and the hash of all files of a volume."""
+    kind = format_of(path, options).name
+    files = volume_files(path, options)
+    if kind == "dicom":
+        return f"{kind} {digest_of(map(hash_file, files))}"
+    names = [file.name if path.is_dir() else file.suffix.lower() for file in files]
+    return f"{kind} " + " ".join(f"{name!r} {hash_file(file)}" for name, file in zip(names, files, strict=True))
 
 
 def hash_cases(cases: Sequence[Case], workers: int) -> dict[str, str]:

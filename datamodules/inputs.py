@@ -1,14 +1,23 @@
-"""The cases that a prediction shall work through: one file, or the files of a folder."""
+"""The cases that a prediction shall work through: one file or folder, or those within a folder."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from datamodules.cases import CHANNEL_SUFFIX, Case, claim_channels, group_channels, list_volumes
-from datamodules.formats import SUFFIXES, image, is_volume_file, strip_suffix, suffix_of
+from datamodules.cases import CHANNEL_SUFFIX, Case, claim_channels, group_channels, list_volumes, refuse_twins
+from datamodules.formats import SUFFIXES, ReadOptions, dicom, image, is_volume_file, strip_suffix, suffix_of
 from datamodules.formats.errors import DataError
+from datamodules.input_folders import FolderVolume, dicom_volumes, slice_volumes
+
+log = logging.getLogger(__name__)
+
+Spacing = tuple[float, float, float]
+_PLAIN = ReadOptions()
 
 
-def find_inputs(path: Path, channels: int) -> list[Case]:
+def find_inputs(
+    path: Path, channels: int, *, series: str | None = None, spacing_mm: Spacing | None = None
+) -> list[Case]:
     """List the cases to predict, sorted by id.
 
     A channel that is missing from a case is listed under the name that it should have: reading that case
@@ -16,28 +25,94 @@ def find_inputs(path: Path, channels: int) -> list[Case]:
     it is. Numbered images (img_0000.png to img_0099.png) are cases of their own where their numbers go beyond the
     model's channels.
 
+    A folder of a DICOM series, or of slices whose spacing is stated, is one volume; below the input they are found at
+    any depth, and called after the path to them. Several series in one folder are one case that reading refuses.
+
     Args:
-        path: A volume file, or a folder of volume files; hidden and other files are passed over.
+        path: A volume file, a folder that is a volume, or a folder of both; hidden and other files are passed over.
         channels: The number of channels that the model needs.
+        series: UID or number of the DICOM series to take, or "all" for each series as a case of its own.
+        spacing_mm: Spacing along X, Y, Z of stacks and folders of slices.
 
     Raises:
-        DataError: If nothing is there, ids are equal but for case (F31), or every case has too few or
-            too many channels (F32).
+        DataError: If nothing is there, ids are equal but for case (F31), every case has too few or too many
+            channels (F32), or no series is the wanted one.
     """
-    near = list_volumes(path) if path.is_dir() else _siblings(path)
+    if not path.exists():
+        raise DataError(path, expected="a file or folder", found="nothing", remedy="check the path of the input")
+    folders = _folder_volumes(path, series, spacing_mm)
+    cases = [*_folder_cases(folders, spacing_mm), *_file_cases(path, channels, folders, spacing_mm)]
+    if not cases:
+        raise DataError(
+            path,
+            expected=f"DICOM series, or volumes ({', '.join(SUFFIXES)})",
+            found="none in the folder",
+            remedy="give the folder that holds the image files themselves; for slices, state --slice-spacing-mm",
+        )
+    refuse_twins(path, [(case.id, str(case.images[0])) for case in cases])
+    return sorted(cases, key=lambda case: case.id)
+
+
+def _folder_volumes(path: Path, series: str | None, spacing_mm: Spacing | None) -> list[FolderVolume]:
+    """Return the input's DICOM series and folders of slices."""
+    if path.is_file():
+        return dicom_volumes(path, series) if dicom.claims(path, _PLAIN) else []
+    return [*dicom_volumes(path, series), *slice_volumes(path, spacing_mm)]
+
+
+def _folder_cases(volumes: Sequence[FolderVolume], spacing_mm: Spacing | None) -> list[Case]:
+    """Return folders as cases; NAME_0000, NAME_0001, ... are the channels of one."""
+    refuse_twins(Path(), [(volume.name, str(volume.path)) for volume in volumes])
+    names = {volume.name: volume for volume in volumes}
+    groups: dict[str, list[FolderVolume]] = {}
+    for name in sorted(names):
+        match = CHANNEL_SUFFIX.fullmatch(name)
+        whole = match is None or f"{match['name']}_0000" not in names
+        groups.setdefault(name if whole or match is None else match["name"], []).append(names[name])
+    return [
+        Case(
+            id=name,
+            group=name,
+            images=tuple(volume.path for volume in members),
+            series=members[0].series if len(members) == 1 else None,  # a folder of each channel's own has one
+            spacing_mm=spacing_mm,
+        )
+        for name, members in groups.items()
+    ]
+
+
+def _file_cases(path: Path, channels: int, folders: Sequence[FolderVolume], spacing_mm: Spacing | None) -> list[Case]:
+    """Return the cases of the files that belong to none of the folders."""
+    taken = {volume.path for volume in folders}
+    if path in taken and path.is_file():
+        return []
+    near = _volume_files(path, taken) if path.is_dir() else _siblings(path)
+    # pictures beside the files of a series show it, and slices are no cases of their own
+    near = [file for file in near if not _is_dicom(file) and not (path in taken and _is_image(file))]
     frames = _frames(near, channels)
     files = near if path.is_dir() or (path not in frames and channels > 1) else [path]
     if not files:
-        raise DataError(
-            path,
-            expected=f"volumes ({', '.join(SUFFIXES)})",
-            found="none in the folder",
-            remedy="give the folder that holds the image files themselves",
-        )
+        return []
     groups = group_channels(path if path.is_dir() else path.parent, files, whole=frames)
-    cases = [_input_case(name, groups[name], channels) for name in sorted(groups)]
-    _refuse_wrong_channels(path, groups, channels)
+    cases = [_input_case(name, groups[name], channels, spacing_mm) for name in sorted(groups)]
+    if not folders:
+        _refuse_wrong_channels(path, groups, channels)
     return cases
+
+
+def _volume_files(folder: Path, taken: Collection[Path]) -> list[Path]:
+    """List the volume files of a folder by name, and tell what is passed over; broken links count as files."""
+    entries = sorted(folder.iterdir())
+    files = [path for path in entries if is_volume_file(path) and not path.is_dir()]
+    used = {*files, *taken, *(parent for path in taken for parent in path.parents)}
+    ignored = [path.name for path in entries if path not in used]
+    if ignored and folder not in taken:
+        log.info("%s: passed over %d other entries: %s", folder, len(ignored), ", ".join(ignored[:10]))
+    return files
+
+
+def _is_dicom(path: Path) -> bool:
+    return path.suffix.lower() in dicom.suffixes
 
 
 def _frames(files: Sequence[Path], channels: int) -> frozenset[Path]:
@@ -53,8 +128,6 @@ def _is_image(path: Path) -> bool:
 
 def _siblings(path: Path) -> list[Path]:
     """Return a single input with the other channels that may lie beside it."""
-    if not path.exists():
-        raise DataError(path, expected="a file or folder", found="nothing", remedy="check the path of the input")
     if not is_volume_file(path):
         raise DataError(
             path,
@@ -75,14 +148,14 @@ def _channel_of(path: Path, name: str) -> int | None:
     return int(match["channel"]) if match and match["name"] == name else None
 
 
-def _input_case(name: str, found: Mapping[int, Path], channels: int) -> Case:
+def _input_case(name: str, found: Mapping[int, Path], channels: int, spacing_mm: Spacing | None) -> Case:
     files = dict(found)
     # a single image may hold all channels as colours
     if _channel_of(found[0], name) == 0 and not (len(found) == 1 and _is_image(found[0])):
         ending = found[0].name.removeprefix(strip_suffix(found[0]))
         for channel in range(channels):
             files.setdefault(channel, found[0].with_name(f"{name}_{channel:04d}{ending}"))
-    return Case(id=name, group=name, images=tuple(files[channel] for channel in sorted(files)))
+    return Case(id=name, group=name, images=tuple(files[channel] for channel in sorted(files)), spacing_mm=spacing_mm)
 
 
 def _refuse_wrong_channels(path: Path, groups: Mapping[str, Mapping[int, Path]], channels: int) -> None:

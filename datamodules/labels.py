@@ -151,6 +151,22 @@ class LabelSet:
                 remedy="mend `labels` (and `data.label_map`, if it is set)",
             ) from error
 
+    @classmethod
+    def of_masks(cls, names: Sequence[str], *, path: Path | None = None) -> "LabelSet":
+        """Name overlapping structures that have a mask file each, in the order of the masks.
+
+        Args:
+            names: The structures.
+            path: The folder that an error shall name.
+
+        Raises:
+            DataError: If a name is empty, doubled, or `ignore`.
+        """
+        try:
+            return cls(tuple(Structure(name, (value,)) for value, name in enumerate(names, start=1)), overlapping=True)
+        except ValueError as error:
+            raise DataError(path or Path("labels"), "mask files of unique names", str(error), "rename them") from error
+
     def _problems(self) -> Iterator[str]:
         names = [item.name for item in self.structures]
         if len(set(names)) < len(names) or "" in names:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules import fingerprint
 from datamodules.cache import PreparedCase, prepare_cases
 from datamodules.cases import CaseList
-from datamodules.checks import warn_missing_classes
+from datamodules.fingerprint import data_digest
+from datamodules.integrity.training_check import inspect_for_training
 from datamodules.preprocessing import Preprocessing
 from datamodules.preprocessing_choice import PreprocessingChoice, median_spacing
 from datamodules.splits import Split
+from datamodules.training_range import training_range
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def prepare_data_set(
     *,
     resample_labels: bool = False,
 ) -> PreparedData:
-    """Read and preprocess what is not in the cache.
+    """Check the cases, and preprocess what is not in the cache.
 
     Args:
         listing: The cases.
@@ -53,24 +54,24 @@ def prepare_data_set(
         choice: What the user said of preprocessing.
         cache_dir: Where results are kept.
         workers: Processes; 0 works in this one.
-        resample_labels: As for `checks.check_pair`.
+        resample_labels: As for `checks.check_affines`.
 
     Raises:
         DataError: If cases cannot be used; all are named.
     """
-    summaries = fingerprint.read_summaries(listing, cache_dir, workers, resample_labels=resample_labels)
-    counts = {case: summary.voxel_counts for case, summary in summaries.items()}
-    warn_missing_classes(counts, split, listing.labels)
-    training = [summaries[case] for case in split.train]
+    facts = inspect_for_training(
+        listing, split, cache_dir, workers, resample_labels=resample_labels, sheared=choice.sheared == "resample"
+    )
+    training = [facts[case] for case in split.train]
     preprocessing = choice.resolve(training, len(listing.channel_names))
-    hashes = {case: summary.content for case, summary in summaries.items()}
+    hashes = {case_id: case.content for case_id, case in facts.items()}
     cases = prepare_cases(listing, preprocessing, cache_dir, workers, resample_labels=resample_labels, hashes=hashes)
     return PreparedData(
         listing=listing,
         split=split,
         preprocessing=preprocessing,
         cases=cases,
-        training_range=fingerprint.training_range(training),
-        digest=fingerprint.data_digest(summaries.values()),
+        training_range=training_range(training),
+        digest=data_digest(facts.values()),
         spacing_mm=preprocessing.spacing_mm or median_spacing(training),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -10,23 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from datamodules.affine_resampling import AffineResampler
 from datamodules.formats.errors import DataError
+from datamodules.formats.geometry import Box, Geometry
 from datamodules.formats.volume import Volume
-from datamodules.geometry import (
-    Box,
-    bounding_box,
-    box_shape,
-    canonical_array,
-    crop,
-    cropped_affine,
-    resampled_affine,
-    to_canonical,
-)
+from datamodules.geometry import bounding_box, box_shape, canonical_array, crop, to_canonical
 from datamodules.grid import Grid
 from datamodules.intensity import ChannelIntensity
 from datamodules.resampling import check_memory, output_shape, resample, resample_labels
 
 Crop = Literal["none", "nonzero", "air"]
+Sheared = Literal["refuse", "resample"]
 AIR_HU = -500.0  # halfway between air and water
 _AIR_MARGIN = 2  # voxels
 
@@ -55,18 +50,23 @@ class Preprocessing:
         crop: "air" keeps the box of voxels over -500 HU of the first channel, "nonzero" that of voxels other
             than 0 in any channel, "none" everything.
         channels: The intensity scheme of each channel.
+        sheared: What happens to a volume whose axes are not at right angles: "refuse" it, or "resample" it
+            linearly onto the nearest orthogonal grid, from which masks come back onto the file's own.
 
     Raises:
-        ValueError: An unknown crop, no channels, or a spacing that is not positive.
+        ValueError: An unknown crop or treatment of shear, no channels, or a spacing that is not positive.
     """
 
     spacing_mm: tuple[float, float, float] | None
     crop: Crop
     channels: tuple[ChannelIntensity, ...]
+    sheared: Sheared = "refuse"
 
     def __post_init__(self) -> None:
         if self.crop not in get_args(Crop):
             raise ValueError(f"crop is one of {get_args(Crop)}, got {self.crop!r}")
+        if self.sheared not in get_args(Sheared):
+            raise ValueError(f"sheared is one of {get_args(Sheared)}, got {self.sheared!r}")
         if not self.channels:
             raise ValueError("preprocessing needs the intensity scheme of at least one channel")
         if self.spacing_mm is not None and not (len(self.spacing_mm) == 3 and min(self.spacing_mm) > 0):
@@ -76,8 +76,8 @@ class Preprocessing:
         """Turn a volume [C, X, Y, Z] into network input [C, X', Y', Z'].
 
         Raises:
-            DataError: Another number of channels than declared, voxels that are not finite, or a grid that
-                would not fit into memory.
+            DataError: Another number of channels than declared, voxels that are not finite, axes that are not
+                at right angles where that is refused, or a grid that would not fit into memory.
         """
         if len(volume.array) != len(self.channels):
             found = f"{len(volume.array)}"
@@ -85,14 +85,22 @@ class Preprocessing:
         if not np.isfinite(volume.array).all():
             remedy = "mend the file, or replace them by `replace_nonfinite`"
             raise DataError(volume.path, "finite voxels", "NaN or infinity", remedy)
+        if volume.geometry.is_sheared and self.sheared == "refuse":
+            angle = math.degrees(math.asin(min(volume.geometry.shear, 1.0)))
+            remedy = "resample it, or set preprocessing.sheared to resample (in prediction --sheared, without --strict)"
+            raise DataError(volume.path, "axes at right angles", f"a sheared affine, {angle:.2g} degrees off", remedy)
         canonical = to_canonical(volume)
         box = self._box(canonical.array)
-        grid = self._grid(volume, canonical, box)
+        grid = Grid(volume.geometry, box, self._prepared(canonical.geometry.cropped(box)))
+        resampler = grid.preparing()
         check_memory(volume.path, len(self.channels), box_shape(box), grid.shape)
         image = np.empty((len(self.channels), *grid.shape), dtype=np.float32)
         for index, intensity in enumerate(self.channels):  # one at a time: the peak is one channel's
             values = torch.from_numpy(intensity.apply(crop(canonical.array[index], box)))
-            image[index] = resample(values[None], grid.shape, "cubic")[0].numpy()
+            if isinstance(resampler, AffineResampler):  # what the scanner has not seen looks like its background
+                image[index] = resampler.whole(values, outside=float(values.min())).numpy()
+            else:
+                image[index] = resample(values[None], grid.shape, "cubic")[0].numpy()
         return Prepared(image, grid)
 
     def apply_labels(self, labels: NDArray[Any], grid: Grid, values: Sequence[int]) -> NDArray[Any]:
@@ -112,7 +120,7 @@ class Preprocessing:
         if labels.shape != grid.source_shape:
             raise ValueError(f"labels of shape {labels.shape} on a grid of shape {grid.source_shape}")
         cropped = np.ascontiguousarray(crop(canonical_array(labels, grid.source_affine), grid.box))
-        return resample_labels(cropped, grid.shape, values)
+        return resample_labels(cropped, grid.preparing(), values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -120,14 +128,16 @@ class Preprocessing:
             "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
             "crop": self.crop,
             "channels": [channel.to_dict() for channel in self.channels],
+            "sheared": self.sheared,
         }
 
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> Preprocessing:
-        """Rebuild from `to_dict`."""
+        """Rebuild from `to_dict`; a description from before there was a choice refuses shear."""
         spacing = description["spacing_mm"]
         channels = tuple(ChannelIntensity.from_dict(channel) for channel in description["channels"])
-        return cls(None if spacing is None else tuple(spacing), description["crop"], channels)
+        sheared = description.get("sheared", "refuse")
+        return cls(None if spacing is None else tuple(spacing), description["crop"], channels, sheared)
 
     def _box(self, array: NDArray[Any]) -> Box:
         """Return the part of [C, X, Y, Z] to keep; the whole where there is nothing to see."""
@@ -139,13 +149,12 @@ class Preprocessing:
         x, y, z = array.shape[1:]
         return box or ((0, x), (0, y), (0, z))
 
-    def _grid(self, volume: Volume, canonical: Volume, box: Box) -> Grid:
-        """Return the prepared grid of a volume that is cut down to the box."""
-        cropped, affine = box_shape(box), cropped_affine(canonical.affine, box)
-        shape = cropped
-        if self.spacing_mm is not None:
-            shape = output_shape(cropped, canonical.spacing_mm, self.spacing_mm)
-        return Grid(volume.shape, volume.affine, box, shape, resampled_affine(affine, cropped, shape))
+    def _prepared(self, kept: Geometry) -> Geometry:
+        """Return the grid that the network sees of a kept one: at right angles, and at the target spacing."""
+        grid = kept.orthogonal() if kept.is_sheared else kept
+        if self.spacing_mm is None:
+            return grid
+        return grid.resampled(output_shape(grid.shape, grid.spacing_mm, self.spacing_mm))
 
 
 def replace_nonfinite(volume: Volume) -> tuple[Volume, int]:

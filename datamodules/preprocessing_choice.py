@@ -6,10 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-from datamodules.fingerprint import CaseSummary, foreground_statistics
+from datamodules.fingerprint import foreground_statistics
 from datamodules.formats.errors import DataError
+from datamodules.integrity.facts import CaseFacts
 from datamodules.intensity import ChannelIntensity, Scheme
-from datamodules.preprocessing import Crop, Preprocessing
+from datamodules.preprocessing import Crop, Preprocessing, Sheared
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,20 @@ class PreprocessingChoice:
             each image by itself, "rescale" brings each image to 0..1, "none" leaves values as they are.
         crop: Region that is kept: "none" keeps all, "nonzero" the box of voxels that are not 0, "air" the box of
             what is denser than air in HU.
+        sheared: What happens to images whose axes are not at right angles, as of a tilted gantry: "refuse" stops,
+            "resample" brings image and label onto the nearest orthogonal grid.
     """
 
     spacing_mm: tuple[float, float, float] | Literal["median", "native"] = "median"
     intensity: Scheme | list[Scheme] = "zscore"
     crop: Crop = "none"
+    sheared: Sheared = "refuse"
 
-    def resolve(self, training: Sequence[CaseSummary], channels: int) -> Preprocessing:
+    def resolve(self, training: Sequence[CaseFacts], channels: int) -> Preprocessing:
         """Return the preprocessing that these choices mean for the training cases.
 
         Args:
-            training: Summaries of the training cases.
+            training: Facts of the training cases.
             channels: Channels of every case.
 
         Raises:
@@ -44,9 +48,9 @@ class PreprocessingChoice:
         if len(schemes) != channels:
             found = f"{len(schemes)} schemes for {channels} channels"
             raise DataError("data.preprocessing.intensity", "one scheme, or one for each channel", found, "mend it")
-        return Preprocessing(self._spacing(training), self.crop, self._intensities(training, schemes))
+        return Preprocessing(self._spacing(training), self.crop, self._intensities(training, schemes), self.sheared)
 
-    def _spacing(self, training: Sequence[CaseSummary]) -> tuple[float, float, float] | None:
+    def _spacing(self, training: Sequence[CaseFacts]) -> tuple[float, float, float] | None:
         if self.spacing_mm == "native":
             return None
         if self.spacing_mm == "median":
@@ -54,7 +58,7 @@ class PreprocessingChoice:
         return self.spacing_mm
 
     @staticmethod
-    def _intensities(training: Sequence[CaseSummary], schemes: Sequence[Scheme]) -> tuple[ChannelIntensity, ...]:
+    def _intensities(training: Sequence[CaseFacts], schemes: Sequence[Scheme]) -> tuple[ChannelIntensity, ...]:
         if "ct" not in schemes:
             return tuple(ChannelIntensity(scheme) for scheme in schemes)
         statistics = foreground_statistics(training)
@@ -64,7 +68,7 @@ class PreprocessingChoice:
         )
 
 
-def median_spacing(training: Sequence[CaseSummary]) -> tuple[float, float, float]:
+def median_spacing(training: Sequence[CaseFacts]) -> tuple[float, float, float]:
     """Return the median spacing of the cases in mm, by canonical axis."""
-    x, y, z = np.median([summary.spacing_mm for summary in training], axis=0)
+    x, y, z = np.median([facts.spacing_mm for facts in training], axis=0)
     return float(x), float(y), float(z)

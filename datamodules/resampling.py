@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.formats.errors import DataError
-from datamodules.geometry import Shape
+from datamodules.formats.geometry import Shape
 
 Mode = Literal["linear", "cubic"]
 MEMORY_BOUND_BYTES = 16 * 2**30
-_SLAB_VOXELS = 2**20  # 4 MiB of float32; smaller slabs spend their time on waking threads, larger ones leave the cache
+SLAB_VOXELS = 2**20  # 4 MiB of float32; smaller slabs spend their time on waking threads, larger ones leave the cache
 _KEYS = -0.5  # the cubic that reproduces quadratics (Keys 1981, "Cubic convolution interpolation")
 
 
@@ -89,8 +89,29 @@ def interpolation_matrix(size: int, new_size: int, mode: Mode) -> Tensor:
     return matrix.to(torch.float32)
 
 
+class Resampler(Protocol):
+    """Resample linearly a few planes at a time, so that nothing of the new size is ever held whole."""
+
+    new_shape: Shape
+
+    def slabs(self) -> Iterator[tuple[slice, slice]]:
+        """Yield ranges of new planes along X, each with the range of source planes that it needs."""
+        ...
+
+    def __call__(self, planes: Tensor, target: slice, source: slice, outside: float | None = None) -> Tensor:
+        """Return the new planes [x', Y', Z'] of a slab from its source planes [x, Y, Z].
+
+        Args:
+            planes: The source planes.
+            target: The new planes, as `slabs` has given them.
+            source: The source planes, likewise.
+            outside: The value of what lies outside of all source voxels; None repeats the nearest voxel.
+        """
+        ...
+
+
 class SlabResampler:
-    """Resample linearly a few planes at a time, so that nothing of the new size is ever held whole.
+    """Resample between grids of one extent; none of their voxels lies outside of the other.
 
     Args:
         shape: Voxels (X, Y, Z) of the source.
@@ -104,9 +125,14 @@ class SlabResampler:
             for old, new in zip(shape, new_shape, strict=True)
         ]
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Tell whether both grids are the same."""
+        return all(matrix is None for matrix in self._matrices)
+
     def slabs(self) -> Iterator[tuple[slice, slice]]:
         """Yield ranges of new planes along X, each with the range of source planes that it needs."""
-        planes = max(1, _SLAB_VOXELS // (self.new_shape[1] * self.new_shape[2]))
+        planes = max(1, SLAB_VOXELS // (self.new_shape[1] * self.new_shape[2]))
         for start in range(0, self.new_shape[0], planes):
             target = slice(start, min(start + planes, self.new_shape[0]))
             if self._matrices[0] is None:
@@ -115,8 +141,8 @@ class SlabResampler:
                 needed = self._matrices[0][target].any(dim=0).nonzero()
                 yield target, slice(int(needed[0]), int(needed[-1]) + 1)
 
-    def __call__(self, planes: Tensor, target: slice, source: slice) -> Tensor:
-        """Return the new planes [x', Y', Z'] of a slab from its source planes [x, Y, Z]."""
+    def __call__(self, planes: Tensor, target: slice, source: slice, outside: float | None = None) -> Tensor:
+        """Return the new planes [x', Y', Z'] of a slab from its source planes [x, Y, Z]; nothing is outside."""
         values = planes.detach().to("cpu", torch.float32)[None]
         along_x, *others = self._matrices
         matrices = [None if along_x is None else along_x[target, source], *others]
@@ -126,16 +152,16 @@ class SlabResampler:
         return values[0]
 
 
-def resample_labels(labels: NDArray[Any], shape: Shape, values: Sequence[int]) -> NDArray[Any]:
+def resample_labels(labels: NDArray[Any], resampler: Resampler, values: Sequence[int]) -> NDArray[Any]:
     """Resample a label volume by linear interpolation of each value's mask; the largest share wins.
 
     Args:
         labels: Integers [X, Y, Z], all of them among `values`.
-        shape: Voxels (X, Y, Z) wanted.
-        values: The declared values; the earlier one wins a tie.
+        resampler: From their grid to the one wanted.
+        values: The declared values; the earlier one wins a tie, and the first one fills what lies outside.
 
     Returns:
-        Labels [*shape] of the same type. Memory does not grow with the number of values.
+        Labels of the new shape and the same type. Memory does not grow with the number of values.
 
     Raises:
         ValueError: A voxel holds another value.
@@ -143,17 +169,15 @@ def resample_labels(labels: NDArray[Any], shape: Shape, values: Sequence[int]) -
     undeclared = labels.size - np.count_nonzero(np.isin(labels, values))
     if undeclared:
         raise ValueError(f"{undeclared} voxels hold a label that is not among {list(values)}")
-    if labels.shape == tuple(shape):
+    if isinstance(resampler, SlabResampler) and resampler.changes_nothing:
         return labels
-    x, y, z = labels.shape
-    resampler = SlabResampler((x, y, z), shape)
-    winner = np.zeros(shape, dtype=labels.dtype)
+    winner = np.full(resampler.new_shape, values[0], dtype=labels.dtype)
     for target, source in resampler.slabs():
         best = torch.zeros(winner[target].shape)
-        for value in values:
+        for index, value in enumerate(values):
             mask = labels[source] == value
             if mask.any():  # most values are absent from most slabs
-                share = resampler(torch.from_numpy(mask), target, source)
+                share = resampler(torch.from_numpy(mask), target, source, outside=float(index == 0))
                 np.copyto(winner[target], value, where=(share > best).numpy())
                 torch.maximum(best, share, out=best)
     return winner

@@ -29,19 +29,20 @@ EMBEDDED_CASES = 30
 class SegmentationData(DataModule):
     """Cases of a folder, preprocessed once, as patches for training and whole volumes for validation.
 
-    The folder may be in the nnU-Net raw layout, in the layout of the Medical Segmentation Decathlon, or hold
-    `images/` and `masks/`.
+    The data set may be in any of the layouts of `datamodules.layouts`, which is found out: that of nnU-Net, of the
+    Medical Segmentation Decathlon, BIDS, pairs of images and labels, mask files by structure, or a table of paths.
 
     Args:
-        root: Folder of the data set. Without it, `embedded` says what to train on.
+        root: Folder of the data set, or a CSV table of paths. Without it, `embedded` says what to train on.
         embedded: Data made from a seed under `data/` when `root` is not given.
         patch_size: Extent of a patch in voxels of the target spacing; two numbers train on 2-D slices.
         batch_size: Patches of an optimiser step on one device.
         preprocessing: Target spacing, intensities and crop.
         split: Which cases validate.
-        labels: Values of the label images by name, where no dataset.json gives them; structures with several values,
-            or that share them, may overlap.
+        labels: Values of the label images by name, where the data set does not give them; structures with several
+            values, or that share them, may overlap. Where structures have a mask file each, the names choose them.
         label_map: Stored label values to be read as other ones.
+        spacing_mm: Spacing along X, Y, Z of stacks of images and folders of slices, which store none.
         resample_labels: Bring labels whose affine differs from the image's to its grid by nearest neighbour.
         steps_per_epoch: Optimiser steps of an epoch.
         foreground_share: Part of each batch that is centred on a voxel of a class drawn at random.
@@ -60,6 +61,7 @@ class SegmentationData(DataModule):
         split: SplitChoice = SplitChoice(),  # noqa: B008 -- never changed
         labels: dict[str, int | list[int]] | None = None,
         label_map: dict[int, int] | None = None,
+        spacing_mm: tuple[float, float, float] | None = None,
         resample_labels: bool = False,
         steps_per_epoch: int = 100,
         foreground_share: float = 0.34,
@@ -70,8 +72,8 @@ class SegmentationData(DataModule):
         super().__init__()
         if root is None and embedded is None:
             raise DataError("data.root", "a folder of cases", "nothing", "name one with --data.root DIR")
-        if root is not None and not root.is_dir():
-            raise DataError(root, "a folder of cases", "none", "check --data.root")
+        if root is not None and not root.exists():
+            raise DataError(root, "a folder of cases, or a table of paths", "none", "check --data.root")
         if min(batch_size, steps_per_epoch, *patch_size) < 1 or not 0.0 <= foreground_share <= 1.0 or workers < 0:
             raise ValueError(
                 "data: expected batch_size, steps_per_epoch and patch_size of 1 or more, foreground_share from 0 to 1 "
@@ -82,6 +84,7 @@ class SegmentationData(DataModule):
         self.patch_size, self.batch_size = patch_size, batch_size
         self.choice, self.split_choice = preprocessing, split
         self.declared, self.label_map, self.resample_labels = labels, label_map, resample_labels
+        self.stated_spacing_mm = spacing_mm
         self.steps_per_epoch, self.foreground_share = steps_per_epoch, foreground_share
         self.augmentation = augmentation
         self.workers = workers
@@ -102,11 +105,16 @@ class SegmentationData(DataModule):
     def _prepare(self) -> PreparedData:
         choice = self.split_choice
         listing = find_cases(
-            self.root, labels=self.declared, label_map=self.label_map, group_pattern=choice.group_pattern
+            self.root,
+            labels=self.declared,
+            label_map=self.label_map,
+            group_pattern=choice.group_pattern,
+            spacing_mm=self.stated_spacing_mm,
+            fold=choice.fold,
         )
         if self.augmentation:
             refuse_mirrored_sides(listing.labels.names, self.augmentation.mirror_axes)
-        split = split_cases(listing.cases, fold=choice.fold, folds=choice.folds, seed=choice.seed)
+        split = listing.split or split_cases(listing.cases, fold=choice.fold, folds=choice.folds, seed=choice.seed)
         return prepare_data_set(
             listing, split, self.choice, self.cache_dir, self.workers, resample_labels=self.resample_labels
         )

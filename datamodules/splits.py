@@ -1,7 +1,7 @@
 """Which cases train and which validate: folds by group, from a seed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,6 +82,46 @@ def split_cases(cases: Sequence[Grouped], *, fold: int, folds: int, seed: int) -
         min(parts, key=len).extend(groups[group])
     train = [case_id for index, part in enumerate(parts) if index != fold for case_id in part]
     return Split(train=tuple(sorted(train)), validation=tuple(sorted(parts[fold])))
+
+
+def check_split(split: Split, cases: Sequence[Grouped], source: Path) -> tuple[str, ...]:
+    """Check a split that the data set itself states.
+
+    Args:
+        split: Its parts.
+        cases: All cases.
+        source: The file that states it.
+
+    Returns:
+        What is odd about it, each as a sentence: cases that are in neither part.
+
+    Raises:
+        DataError: If it names cases that are not there, a part is empty, or a case or a group is in both.
+    """
+    groups = {case.id: case.group for case in cases}
+    parts = (split.train, split.validation)
+    if unknown := sorted({id_ for part in parts for id_ in part} - set(groups)):
+        shown = f"{len(unknown)} that are not there: {', '.join(unknown[:5])}"
+        raise DataError(source, "the names of labelled cases", shown, "add these cases, or take them from the split")
+    if not all(parts):
+        found = f"{len(split.train)} for training and {len(split.validation)} for validation"
+        raise DataError(source, "cases in both parts of the split", found, "give each part at least one case")
+    members = [{groups[id_] for id_ in part} for part in parts]
+    if shared := sorted(members[0] & members[1]):
+        both = [f"{group} ({', '.join(sorted(_of(group, groups, parts)))})" for group in shared[:5]]
+        raise DataError(
+            source,
+            expected="each group (patient) in one part of the split",
+            found=f"{len(shared)} in both training and validation: {'; '.join(both)}",
+            remedy="move all cases of a patient to one part",
+        )
+    spare = sorted(set(groups).difference(*parts))
+    shown = ", ".join(spare[:10]) + (" ..." if len(spare) > 10 else "")
+    return (f"{source.name}: {len(spare)} case(s) neither train nor validate: {shown}",) if spare else ()
+
+
+def _of(group: str, groups: Mapping[str, str], parts: Sequence[Sequence[str]]) -> set[str]:
+    return {id_ for part in parts for id_ in part if groups[id_] == group}
 
 
 def _check(fold: int, folds: int, groups: int) -> None:

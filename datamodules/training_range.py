@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.case_summary import CaseSummary
 from datamodules.formats.volume import Volume
 from datamodules.geometry import to_canonical
+from datamodules.integrity.facts import CaseFacts
 
 PERCENTILES = (0.5, 99.5)
 _MAX_VOXELS = 500_000  # a percentile of this many is exact enough
@@ -26,14 +26,14 @@ def intensity_limits(volume: Volume) -> tuple[tuple[float, float], ...]:
     return tuple(limits)
 
 
-def training_range(summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+def training_range(training: Sequence[CaseFacts]) -> dict[str, Any]:
     """Return what the training cases span, as a JSON-able dictionary.
 
     `spacing_mm` has the smallest and largest spacing along canonical X, Y, Z; `intensity` has for each
     channel the range of the cases' 0.5 percentiles (`low`) and of their 99.5 percentiles (`high`).
     """
-    spacing = np.array([summary.spacing_mm for summary in summaries])
-    limits = np.array([summary.limits for summary in summaries])  # [case, channel, low or high]
+    spacing = np.array([facts.spacing_mm for facts in training])
+    limits = np.array([facts.limits for facts in training])  # [case, channel, low or high]
     smallest, largest = limits.min(axis=0), limits.max(axis=0)
     return {
         "spacing_mm": np.stack([spacing.min(axis=0), spacing.max(axis=0)], axis=1).tolist(),

@@ -104,7 +104,7 @@ def _context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # The server imports once, for all pools of this process, what takes a worker seconds.
-    context.set_forkserver_preload(["datamodules.cache", "datamodules.fingerprint"])
+    context.set_forkserver_preload(["datamodules.cache", "datamodules.integrity.inspection"])
     return context
 
 

@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("networks", "datamodules", "pipeline")
 # Each of these takes longer to import than `pipeline --help` may take in all.
 HEAVY = {
+    "SimpleITK",
     "albumentations",
     "av",
     "cv2",
     "h5py",
+    "highdicom",
     "jsonargparse",
     "matplotlib",
     "mlflow",
@@ -25,6 +27,7 @@ HEAVY = {
     "pandas",
     "pyarrow",
     "pycocotools",
+    "pydicom",
     "pytorch_lightning",
     "safetensors",
     "scipy",

@@ -6,11 +6,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from datamodules.annotations.images import find_images
 from datamodules.annotations.subjects import Annotations, Subject
 from datamodules.formats.errors import DataError
+from datamodules.groups import search_group
 from datamodules.keypoints import PoseSample
 
 # Bytes of an id: what is written under it bears a suffix and must stay below the 255 of most file systems.
@@ -96,7 +97,7 @@ def _groups(
     subjects: Sequence[Subject], ids: Sequence[str], images: Sequence[str], pattern: str | None
 ) -> tuple[list[str], str]:
     if pattern is not None:
-        found = [_searched(pattern, names) for names in zip(ids, images, strict=True)]
+        found = [search_group(pattern, names, names[1]) for names in zip(ids, images, strict=True)]
         return found, f"groups: {_counted(found)} by data.split.group_pattern"
     videos = [subject.video for subject in subjects]
     if None not in videos and len(set(videos)) > 1:
@@ -110,24 +111,3 @@ def _groups(
 def _counted(groups: Iterable[str | None]) -> int:
     return len(set(groups))
 
-
-def _searched(pattern: str, names: tuple[str, str]) -> str:
-    """Return the pattern's first group in a subject's id, else in its image's path."""
-    try:
-        matches = (re.search(pattern, name) for name in names)
-        group = next((match.group(1) for match in matches if match and match.group(1)), None)
-    except (re.error, IndexError) as error:
-        raise DataError(
-            Path("data.split.group_pattern"),
-            expected="a regular expression with one group",
-            found=f"{pattern!r}: {error}",
-            remedy=r"mend it, for example '(.+)_img\d+'",
-        ) from error
-    if not group:
-        raise DataError(
-            names[1],
-            expected=f"a name that data.split.group_pattern {pattern!r} finds a group in",
-            found=names[0],
-            remedy="widen the pattern, so that every image has its group",
-        )
-    return str(group)

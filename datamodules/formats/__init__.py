@@ -1,35 +1,46 @@
-"""Volume files: which ones are known, reading them, and writing labels and scores."""
+"""Volumes in files and folders: which formats are known, reading them, and writing labels and scores."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats import image, nifti
+from datamodules.formats import dicom, image, metaimage, nifti, nrrd, stack
+from datamodules.formats.base import ReadOptions, VolumeFormat, is_named
 from datamodules.formats.errors import DataError
+from datamodules.formats.label_values import smallest_type
+from datamodules.formats.stated_spacing import REMEDY
 from datamodules.formats.volume import Volume, stack_channels
 
-SUFFIXES = nifti.SUFFIXES + image.SUFFIXES
+# the first that claims a path reads it, and the first that has a suffix writes it
+FORMATS: tuple[VolumeFormat, ...] = (nifti, nrrd, metaimage, stack, image, dicom)
+SUFFIXES = tuple(dict.fromkeys(suffix for entry in FORMATS for suffix in entry.suffixes))
 
 __all__ = [
+    "FORMATS",
     "SUFFIXES",
     "DataError",
+    "ReadOptions",
     "Volume",
+    "VolumeFormat",
+    "format_of",
     "is_volume_file",
-    "read_channels",
     "read_labels",
     "read_volume",
     "stack_channels",
     "stored_shape",
     "strip_suffix",
     "suffix_of",
+    "volume_files",
+    "volume_name",
     "write_labels",
     "write_scores",
 ]
+
+_PLAIN = ReadOptions()
 
 
 def suffix_of(path: Path) -> str:
@@ -49,66 +60,59 @@ def strip_suffix(path: Path) -> str:
     return path.name[: -len(suffix_of(path))]
 
 
+def volume_name(path: Path) -> str:
+    """Return the name of a volume: that of a folder, or of a file without its suffix.
+
+    Raises:
+        DataError: A file's suffix is not one of SUFFIXES.
+    """
+    return path.name if path.is_dir() else strip_suffix(path)
+
+
 def is_volume_file(path: Path) -> bool:
     """Tell whether the name is that of a volume or image file; hidden files are none."""
-    name = path.name.lower()
-    return not name.startswith(".") and any(name.endswith(s) and name != s for s in SUFFIXES)
+    return not path.name.startswith(".") and is_named(path, SUFFIXES)
 
 
-def read_volume(path: Path, *, volume_index: int | None = None, strict: bool = False) -> Volume:
+def format_of(path: Path, options: ReadOptions = _PLAIN) -> VolumeFormat:
+    """Return the format that claims a file or folder as one volume.
+
+    Raises:
+        DataError: None does.
+    """
+    for entry in FORMATS:
+        if entry.claims(path, options):
+            return entry
+    if path.is_dir():
+        raise DataError(path, "a DICOM series or slices with stated spacing", "another folder", f"for slices {REMEDY}")
+    suffix_of(path)
+    names = ", ".join(entry.name for entry in FORMATS)
+    raise DataError(path, f"a volume ({names})", "another file under the name", "fetch or convert it again")
+
+
+def read_volume(path: Path, options: ReadOptions = _PLAIN) -> Volume:
     """Read an image volume to float32.
 
     Args:
-        path: A file with one of SUFFIXES.
-        volume_index: Which volume of a 4-D file, or page of a TIFF.
-        strict: Refuse doubtful geometry instead of warning of it.
+        path: A file with one of SUFFIXES, or a folder that is one volume.
+        options: What to take of it, and how.
 
     Returns:
-        A volume [1, X, Y, Z], or [3, X, Y, 1] for a colour image.
+        A volume [1, X, Y, Z]; the colours of an image, or all volumes of a 4-D file where they are asked for, are
+        channels [C, X, Y, Z].
 
     Raises:
         DataError: The file is damaged or not what its name says; see the formats.
     """
-    if suffix_of(path).lower() in image.SUFFIXES:
-        return Volume(image.read(path, volume_index).astype(np.float32), np.eye(4), path)
-    array, affine, scaling = nifti.read(path, strict=strict)
-    return Volume(nifti.scaled(nifti.pick_volume(path, array, volume_index), scaling)[None], affine, path)
+    return format_of(path, options).read(path, options)
 
 
-def read_channels(path: Path, *, strict: bool = False) -> Volume:
-    """Read all volumes of a file to float32, each as a channel, decompressing it once.
-
-    Args:
-        path: A file with one of SUFFIXES.
-        strict: Refuse doubtful geometry instead of warning of it.
-
-    Returns:
-        A volume [C, X, Y, Z] with the volumes of a 4-D NIfTI, or the colours of an image.
-
-    Raises:
-        DataError: The file is damaged or not what its name says; see the formats.
-    """
-    if suffix_of(path).lower() in image.SUFFIXES:
-        return read_volume(path)
-    array, affine, scaling = nifti.read(path, strict=strict)
-    return Volume(nifti.scaled(nifti.all_volumes(array), scaling), affine, path)
-
-
-def stored_shape(path: Path) -> tuple[int, ...] | None:
-    """Return the shape that a NIfTI's header states; None for an image, which is always two-dimensional.
-
-    Raises:
-        DataError: The header cannot be read.
-    """
-    return None if suffix_of(path).lower() in image.SUFFIXES else nifti.read_shape(path)
-
-
-def read_labels(path: Path, *, strict: bool = False) -> Volume:
+def read_labels(path: Path, options: ReadOptions = _PLAIN) -> Volume:
     """Read a label volume to an integer type.
 
     Args:
-        path: A file with one of SUFFIXES.
-        strict: Refuse doubtful geometry instead of warning of it.
+        path: A file with one of SUFFIXES, or a folder that is one volume.
+        options: What to take of it, and how.
 
     Returns:
         A volume [1, X, Y, Z], or [K, X, Y, Z] from a 4-D file of K overlapping structures.
@@ -116,16 +120,25 @@ def read_labels(path: Path, *, strict: bool = False) -> Volume:
     Raises:
         DataError: A value is not an integer, or the file is damaged.
     """
-    if suffix_of(path).lower() in image.SUFFIXES:
-        array = image.read(path)
-        if len(array) != 1:
-            found = f"{len(array)} channels"
-            raise DataError(path, "one channel of label values", found, "save the labels as a grey image")
-        return Volume(_integers(path, array), np.eye(4), path)
-    stored, affine, scaling = nifti.read(path, strict=strict)
-    if scaling != (1.0, 0.0):
-        stored = nifti.scaled(stored, scaling)
-    return Volume(_integers(path, nifti.all_volumes(stored)), affine, path)
+    return format_of(path, options).read_labels(path, options)
+
+
+def stored_shape(path: Path) -> tuple[int, ...] | None:
+    """Return the shape that a NIfTI's header states; None where a label map has no need of it, as for images.
+
+    Raises:
+        DataError: The header cannot be read.
+    """
+    return None if path.is_dir() else _by_suffix(path).stored_shape(path)
+
+
+def volume_files(path: Path, options: ReadOptions = _PLAIN) -> list[Path]:
+    """Return all files that a volume's voxels and geometry come from, sorted.
+
+    Raises:
+        DataError: No format claims the path.
+    """
+    return format_of(path, options).files(path, options)
 
 
 def write_labels(
@@ -146,42 +159,19 @@ def write_labels(
     Raises:
         DataError: Values outside 0 to 65535, or a shape that the format cannot hold.
     """
-    lowest, highest = int(array.min(initial=0)), int(array.max(initial=0))
-    if array.dtype.kind not in "iub" or lowest < 0 or highest > np.iinfo(np.uint16).max:
-        found = f"{array.dtype} from {lowest} to {highest}"
-        raise DataError(path, "integer labels from 0 to 65535", found, "map the labels to that range")
-    labels = array.astype(np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16, copy=False)
-    if suffix_of(path).lower() in image.SUFFIXES:
-        image.write(path, labels)
-    else:
-        nifti.write(path, _as_stored(labels, shape) if labels.ndim == 3 else np.moveaxis(labels, 0, -1), affine)
+    _by_suffix(path).write_labels(path, smallest_type(path, array), affine, shape)
 
 
 def write_scores(path: Path, array: NDArray[np.float32], affine: NDArray[np.float64]) -> None:
-    """Write scores [K, X, Y, Z] atomically as a float32 NIfTI [X, Y, Z, K], with Z = 1 for a 2-D image.
+    """Write scores [K, X, Y, Z] atomically as float32, to NIfTI as [X, Y, Z, K], with Z = 1 for a 2-D image.
 
     Raises:
-        DataError: The suffix is that of an image file, which cannot hold scores.
+        DataError: The suffix is that of a format that cannot hold scores.
     """
-    if suffix_of(path).lower() in image.SUFFIXES:
-        raise DataError(path, "a NIfTI name for scores", path.name, "write scores to a .nii.gz file")
-    nifti.write(path, np.moveaxis(array, 0, -1).astype(np.float32, copy=False), affine)
+    _by_suffix(path).write_scores(path, array.astype(np.float32, copy=False), affine)
 
 
-def _as_stored(labels: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]:
-    """Return [X, Y, Z] with the axes of size 1 behind the last real one that the stored shape has."""
-    padded = (*(shape or labels.shape), 1, 1)
-    same = padded[:3] == labels.shape and math.prod(padded) == labels.size
-    return labels.reshape(shape) if shape and same else labels
-
-
-def _integers(path: Path, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array in an integer type, or refuse what is not whole numbers."""
-    if array.dtype.kind in "iu":
-        return array
-    whole = np.isfinite(array) & (array == np.round(array)) & (np.abs(array) < 2**31)
-    if not whole.all():
-        values = np.unique(array[~whole])[:5].tolist()
-        remedy = "save the labels as integers; resample labels with nearest neighbour"
-        raise DataError(path, "integer label values", f"values such as {values}", remedy)
-    return array.astype(np.int32)
+def _by_suffix(path: Path) -> VolumeFormat:
+    """Return the format that a file's name stands for."""
+    suffix = suffix_of(path).lower()
+    return next(entry for entry in FORMATS if suffix in entry.suffixes)

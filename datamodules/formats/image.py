@@ -16,16 +16,68 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.atomic import write_atomically
+from datamodules.formats.base import ReadOptions, is_named
 from datamodules.formats.errors import DataError
+from datamodules.formats.geometry import check_spacing
+from datamodules.formats.label_values import whole_numbers
+from datamodules.formats.stated_spacing import REMEDY, diagonal
 from datamodules.formats.tiff import check_tiff
+from datamodules.formats.volume import Volume
 
-SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+name = "image"
+suffixes = (".png", ".tif", ".tiff", ".bmp")
+SUFFIXES = suffixes
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MAGIC = {".png": (_PNG_MAGIC,), ".bmp": (b"BM",), ".tif": (b"II", b"MM"), ".tiff": (b"II", b"MM")}
 _REMEDY = "fetch or export the file again: it was cut short, damaged, or is another format"
 
 
-def read(path: Path, page: int | None = None) -> NDArray[Any]:
+def claims(path: Path, _: ReadOptions) -> bool:
+    """Tell by its name whether a file is an image."""
+    return is_named(path, suffixes) and not path.is_dir()
+
+
+def read(path: Path, options: ReadOptions) -> Volume:
+    """Read an image, or a page of a TIFF, to float32 [C, X, Y, 1]; the affine is that of the stated spacing, if any.
+
+    Raises:
+        DataError: As `read_pixels` does.
+    """
+    return Volume(read_pixels(path, options.volume_index).astype(np.float32), _affine(path, options), path)
+
+
+def read_labels(path: Path, options: ReadOptions) -> Volume:
+    """Read a grey image of label values to integers [1, X, Y, 1].
+
+    Raises:
+        DataError: As `read_pixels` does, or the image has colours, or values that are no integers.
+    """
+    array = read_pixels(path, options.volume_index)
+    if len(array) != 1:
+        found = f"{len(array)} channels"
+        raise DataError(path, "one channel of label values", found, "save the labels as a grey image")
+    return Volume(whole_numbers(path, array), _affine(path, options), path)
+
+
+def stored_shape(_: Path) -> None:
+    """Return None: an image is two-dimensional."""
+
+
+def files(path: Path, _: ReadOptions) -> list[Path]:
+    """Return the file itself."""
+    return [path]
+
+
+def write_scores(path: Path, _array: NDArray[np.float32], _affine: NDArray[np.float64]) -> None:
+    """Refuse, as an image file cannot hold scores.
+
+    Raises:
+        DataError: Always.
+    """
+    raise DataError(path, "a NIfTI name for scores", path.name, "write scores to a .nii.gz file")
+
+
+def read_pixels(path: Path, page: int | None = None) -> NDArray[Any]:
     """Read an image as [C, X = column, Y = row, 1]; colour comes as RGB.
 
     Args:
@@ -33,31 +85,48 @@ def read(path: Path, page: int | None = None) -> NDArray[Any]:
         page: Which page of a TIFF of several.
 
     Raises:
-        DataError: The file cannot be decoded to its end, fails a checksum, holds several pages and none was chosen,
-            or is a TIFF that is to be turned before it is shown.
+        DataError: As `read_pages` does; or there are several pages and none was chosen, or not the chosen one.
     """
-    data = path.read_bytes()
+    pages = read_pages(path)
+    if page is None and len(pages) > 1:
+        remedy = f"choose one with --volume 0 to {len(pages) - 1}, or if they are the slices of a volume {REMEDY}"
+        raise DataError(path, "one image, or a stack with stated spacing", f"{len(pages)} pages", remedy)
+    if page is not None and not 0 <= page < len(pages):
+        raise DataError(path, f"--volume from 0 to {len(pages) - 1}", f"--volume {page}", "choose one that exists")
+    return pages[page or 0]
+
+
+def read_pages(path: Path) -> list[NDArray[Any]]:
+    """Read all pages of an image file, each as [C, X = column, Y = row, 1].
+
+    Raises:
+        DataError: The file cannot be decoded to its end, fails a checksum, or is a TIFF that is to be turned before
+            it is shown.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(path, "a readable file", str(error), "restore it, or check its name") from error
     if not data.startswith(_MAGIC[path.suffix.lower()]):
         raise DataError(path, f"a {path.suffix} image", f"bytes that begin with {data[:12]!r}", _REMEDY)
+    count = 1
     if data.startswith(_PNG_MAGIC):
         check_png(path, data)
-    elif path.suffix.lower() in (".tif", ".tiff"):
-        check_tiff(path, data)
+    elif is_named(path, (".tif", ".tiff")):
+        count = check_tiff(path, data)
     try:
         decoded, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise DataError(path, "an image that decodes", str(error), _REMEDY) from error
-    if not decoded or not pages:
-        raise DataError(path, "an image that decodes", f"{len(data)} bytes that do not", _REMEDY)
-    if page is None and len(pages) > 1:
-        remedy = f"choose one with --volume 0 to {len(pages) - 1}, or split the file"
-        raise DataError(path, "one image", f"{len(pages)} pages", remedy)
-    if page is not None and not 0 <= page < len(pages):
-        raise DataError(path, f"--volume from 0 to {len(pages) - 1}", f"--volume {page}", "choose one that exists")
-    return _to_channels(pages[page or 0])
+    if not decoded or len(pages) != count:
+        found = f"{len(data)} bytes of which {len(pages)} pages do"
+        raise DataError(path, "an image that decodes" if count == 1 else f"{count} pages that decode", found, _REMEDY)
+    return [_to_channels(page) for page in pages]
 
 
-def write(path: Path, array: NDArray[Any]) -> None:
+def write_labels(
+    path: Path, array: NDArray[Any], _affine: NDArray[np.float64], _shape: tuple[int, ...] | None = None
+) -> None:
     """Write one slice [X = column, Y = row, 1] losslessly and atomically.
 
     Args:
@@ -76,6 +145,13 @@ def write(path: Path, array: NDArray[Any]) -> None:
     if not encoded:
         raise DataError(path, "values that the format holds", f"{array.dtype}", "write PNG instead")
     write_atomically(path, data.tobytes())
+
+
+def _affine(path: Path, options: ReadOptions) -> NDArray[np.float64]:
+    if options.spacing_mm is None:
+        return np.eye(4)
+    check_spacing(path, list(options.spacing_mm), "stated spacing")
+    return diagonal(options.spacing_mm)
 
 
 def _to_channels(image: NDArray[Any]) -> NDArray[Any]:

@@ -4,28 +4,64 @@ from __future__ import annotations
 
 import gzip
 import math
-import zlib
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from datamodules.formats.atomic import write_atomically
+from datamodules.formats.base import ReadOptions, is_named
 from datamodules.formats.errors import DataError
-from datamodules.formats.nifti_header import Layout, parse_header
-from datamodules.formats.volume import AFFINE_TOLERANCE
+from datamodules.formats.label_values import whole_numbers
+from datamodules.formats.nifti_content import read_content, read_start
+from datamodules.formats.nifti_header import Layout, read_shape
+from datamodules.formats.volume import AFFINE_TOLERANCE, Volume
 
-SUFFIXES = (".nii.gz", ".nii")
+name = "NIfTI"
+suffixes = (".nii.gz", ".nii")
 _COMPRESSION = 1  # labels shrink a hundredfold at any level; the higher levels cost only time
-_GZIP_MAGIC = b"\x1f\x8b"
-_TRUNCATED = "fetch or export the file again: it was cut short or damaged"
+SUFFIXES = suffixes
 
 
-def read(path: Path, *, strict: bool = False) -> tuple[NDArray[Any], NDArray[np.float64], tuple[float, float]]:
+def claims(path: Path, _: ReadOptions) -> bool:
+    """Tell by its name whether a file is NIfTI."""
+    return is_named(path, suffixes) and not path.is_dir()
+
+
+def read(path: Path, options: ReadOptions) -> Volume:
+    """Read a volume to float32, scaled.
+
+    Returns:
+        A volume [1, X, Y, Z], or [C, X, Y, Z] of all volumes of a 4-D file, where `options.all_volumes` is set.
+
+    Raises:
+        DataError: The file is damaged, or holds several volumes and none was chosen.
+    """
+    array, affine, scaling = read_stored(path, strict=options.strict)
+    chosen = all_volumes(array) if options.all_volumes else pick_volume(path, array, options.volume_index)[None]
+    return Volume(scaled(path, chosen, scaling, np.float32), affine, path)
+
+
+def read_labels(path: Path, options: ReadOptions) -> Volume:
+    """Read labels to an integer type: the volumes of a 4-D file are overlapping structures.
+
+    Raises:
+        DataError: The file is damaged, or a value is not an integer.
+    """
+    stored, affine, scaling = read_stored(path, strict=options.strict)
+    if scaling != (1.0, 0.0):
+        stored = scaled(path, stored, scaling, np.float64)
+    return Volume(whole_numbers(path, all_volumes(stored)), affine, path)
+
+
+def files(path: Path, _: ReadOptions) -> list[Path]:
+    """Return the file itself."""
+    return [path]
+
+
+def read_stored(path: Path, *, strict: bool = False) -> tuple[NDArray[Any], NDArray[np.float64], tuple[float, float]]:
     """Read a NIfTI file whole: stored numbers, affine, and their scaling.
 
     Args:
@@ -39,29 +75,17 @@ def read(path: Path, *, strict: bool = False) -> tuple[NDArray[Any], NDArray[np.
     Raises:
         DataError: The file is cut short, damaged, followed by other bytes, or no NIfTI.
     """
-    data = _content(path)
-    layout = parse_header(path, data, strict=strict)
-    if len(data) != layout.file_bytes:
-        extra = len(data) - layout.file_bytes
-        found = f"{abs(extra)} bytes {'too many' if extra > 0 else 'missing'}"
-        expected = f"{layout.file_bytes} bytes for shape {layout.shape} of {layout.dtype}"
-        raise DataError(path, expected, found, _TRUNCATED)
+    data, layout = read_content(path, strict=strict)
     return _voxels(data, layout), layout.affine, (layout.slope, layout.intercept)
 
 
-def read_shape(path: Path) -> tuple[int, ...]:
+def stored_shape(path: Path) -> tuple[int, ...]:
     """Return the stored shape of a file that was read before, from its header alone.
 
     Raises:
         DataError: The header cannot be read.
     """
-    try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
-            block = stream.read(nib.Nifti2Header.sizeof_hdr)
-        kind = nib.Nifti2Header if nib.Nifti2Header.may_contain_header(block) else nib.Nifti1Header
-        return tuple(int(size) for size in kind(block[: kind.sizeof_hdr], check=False).get_data_shape())
-    except (EOFError, OSError, zlib.error, HeaderDataError, WrapStructError) as error:
-        raise DataError(path, "a NIfTI header", str(error), _TRUNCATED) from error
+    return read_shape(path, read_start(path))
 
 
 def pick_volume(path: Path, array: NDArray[Any], index: int | None) -> NDArray[Any]:
@@ -85,14 +109,50 @@ def all_volumes(array: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(array.reshape((*array.shape[:3], -1), order="F"), -1, 0)
 
 
-def scaled(array: NDArray[Any], scaling: tuple[float, float]) -> NDArray[np.float32]:
-    """Apply slope and intercept once, to float32."""
-    if scaling == (1.0, 0.0):
-        return array.astype(np.float32)
-    # float32 holds every 16-bit number exactly; wider ones are scaled in float64 before they are rounded
-    if array.dtype.itemsize <= 2:
-        return array.astype(np.float32) * np.float32(scaling[0]) + np.float32(scaling[1])
-    return (array.astype(np.float64) * scaling[0] + scaling[1]).astype(np.float32)
+def scaled(
+    path: Path, array: NDArray[Any], scaling: tuple[float, float], dtype: type[np.floating[Any]]
+) -> NDArray[Any]:
+    """Apply slope and intercept once, in float64, and return voxels of `dtype`.
+
+    Args:
+        path: The file, for messages.
+        array: Stored numbers [C, X, Y, Z].
+        scaling: Slope and intercept, (1, 0) for none.
+        dtype: float32, or float64 for labels, which may be larger than float32 can count.
+
+    Raises:
+        DataError: A finite number becomes too large for the type.
+    """
+    result = np.empty_like(array, dtype=dtype)
+    try:
+        with np.errstate(over="raise", invalid="ignore"):
+            for z in range(array.shape[-1]):  # slab by slab, so that float64 takes little memory
+                slab = array[..., z]
+                result[..., z] = slab if scaling == (1.0, 0.0) else slab.astype(np.float64) * scaling[0] + scaling[1]
+    except FloatingPointError as error:
+        found = f"larger ones, with slope {scaling[0]:g} and intercept {scaling[1]:g}"
+        raise DataError(path, f"values within {np.dtype(dtype)}", found, "mend the header or the values") from error
+    return result
+
+
+def write_labels(
+    path: Path, array: NDArray[Any], affine: NDArray[np.float64], shape: tuple[int, ...] | None = None
+) -> None:
+    """Write a label map [X, Y, Z] in the stored shape of its image, or structures [K, X, Y, Z] as [X, Y, Z, K].
+
+    Raises:
+        DataError: An axis is longer than NIfTI-1 can say.
+    """
+    write(path, _as_stored(array, shape) if array.ndim == 3 else np.moveaxis(array, 0, -1), affine)
+
+
+def write_scores(path: Path, array: NDArray[np.float32], affine: NDArray[np.float64]) -> None:
+    """Write scores [K, X, Y, Z] as [X, Y, Z, K].
+
+    Raises:
+        DataError: An axis is longer than NIfTI-1 can say.
+    """
+    write(path, np.moveaxis(array, 0, -1), affine)
 
 
 def write(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -128,27 +188,15 @@ def write(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -> None:
     write_atomically(path, data)
 
 
-def _content(path: Path) -> bytes:
-    """Return the file's bytes; a gzip stream is read to its end, which tests its checksum and length."""
-    data = path.read_bytes()
-    if not data:
-        raise DataError(path, "a NIfTI file", "an empty file", _TRUNCATED)
-    is_gzip = data[:2] == _GZIP_MAGIC
-    if not path.name.lower().endswith(".gz"):
-        if is_gzip:
-            raise DataError(path, "an uncompressed NIfTI", "a gzip stream", "rename it to end in .nii.gz")
-        return data
-    if not is_gzip:
-        found = f"bytes that begin with {data[:12]!r}"
-        raise DataError(path, "a gzip stream", found, "rename it to .nii if it is not compressed, else fetch it again")
-    try:
-        return gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(path, "an undamaged gzip stream", str(error), _TRUNCATED) from error
-
-
-def _voxels(data: bytes, layout: Layout) -> NDArray[Any]:
+def _voxels(data: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
     """View the voxels as [X, Y, Z, ...], native byte order, with missing axes added."""
     flat = np.frombuffer(data, dtype=layout.dtype, offset=layout.offset)
     native = flat.astype(layout.dtype.newbyteorder("="), copy=False)
     return native.reshape(layout.shape + (1,) * (3 - len(layout.shape)), order="F")
+
+
+def _as_stored(labels: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]:
+    """Return [X, Y, Z] with the axes of size 1 behind the last real one that the stored shape has."""
+    padded = (*(shape or labels.shape), 1, 1)
+    same = padded[:3] == labels.shape and math.prod(padded) == labels.size
+    return labels.reshape(shape) if shape and same else labels

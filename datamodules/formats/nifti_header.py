@@ -14,11 +14,12 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from datamodules.formats.errors import DataError
+from datamodules.formats.geometry import check_affine, check_spacing
 from datamodules.formats.volume import AFFINE_TOLERANCE
 
 logger = logging.getLogger(__name__)
 
-MAXIMUM_SPACING_MM = 50.0
+LONGEST_HEADER = 540  # bytes, of NIfTI-2
 _HEADERS = {348: (nib.Nifti1Header, b"n+1"), 540: (nib.Nifti2Header, b"n+2")}
 _REFETCH = "fetch or export the file again"
 
@@ -55,14 +56,14 @@ def parse_header(path: Path, data: bytes, *, strict: bool = False) -> Layout:
     Args:
         path: The file, for messages.
         data: The file's bytes, decompressed.
-        strict: Refuse what is otherwise only warned of: doubtful or sheared geometry.
+        strict: Refuse what is otherwise only warned of: doubtful geometry.
 
     Raises:
         DataError: This is no NIfTI file, or its header cannot be true.
     """
     header = _load(path, data)
+    shape = _shape(path, header)
     try:
-        shape = tuple(int(size) for size in header.get_data_shape())
         if int(header["datatype"]) not in nib.nifti1.data_type_codes.code:
             raise HeaderDataError(f"unknown data type {int(header['datatype'])}")
         dtype = header.get_data_dtype()
@@ -70,14 +71,12 @@ def parse_header(path: Path, data: bytes, *, strict: bool = False) -> Layout:
         slope, intercept = header.get_slope_inter()  # a slope of 0, NaN or infinity comes back as None
     except (HeaderDataError, ValueError, OverflowError) as error:
         raise DataError(path, "a valid NIfTI header", str(error), _REFETCH) from error
-    if not 1 <= len(shape) <= 7 or min(shape) < 1:
-        raise DataError(path, "1 to 7 axes of at least one voxel", f"shape {shape}", _REFETCH)
     if dtype.kind not in "iuf":
         remedy = "convert the file to a scalar type"
         raise DataError(path, "integer or floating-point voxels", f"data type {dtype}", remedy)
     if not (offset >= header.sizeof_hdr and offset.is_integer()):
         raise DataError(path, "voxels after the header", f"a voxel offset of {offset}", _REFETCH)
-    affine = _affine(path, header, len(shape), strict=strict)
+    affine = _affine(path, header, shape, strict=strict)
     return Layout(
         shape,
         dtype,
@@ -86,6 +85,23 @@ def parse_header(path: Path, data: bytes, *, strict: bool = False) -> Layout:
         0.0 if slope is None else intercept,
         affine,
     )
+
+
+def read_shape(path: Path, data: bytes) -> tuple[int, ...]:
+    """Return the shape that the header at the start of a NIfTI file states.
+
+    Raises:
+        DataError: This is no NIfTI file, or its shape cannot be true.
+    """
+    return _shape(path, _load(path, data))
+
+
+def _shape(path: Path, header: Any) -> tuple[int, ...]:  # noqa: ANN401
+    """Return the sizes of the axes, of which there are as many as the first number says."""
+    axes, *sizes = (int(size) for size in header["dim"])
+    if not 1 <= axes <= len(sizes) or min(sizes[:axes]) < 1:
+        raise DataError(path, "1 to 7 axes of at least one voxel", f"dim {[axes, *sizes]}", _REFETCH)
+    return tuple(sizes[:axes])
 
 
 def _load(path: Path, data: bytes) -> Any:  # noqa: ANN401 - nibabel's two header classes share no typed base
@@ -102,32 +118,26 @@ def _load(path: Path, data: bytes) -> Any:  # noqa: ANN401 - nibabel's two heade
     return header
 
 
-def _affine(path: Path, header: Any, axes: int, *, strict: bool) -> NDArray[np.float64]:  # noqa: ANN401
+def _affine(path: Path, header: Any, shape: tuple[int, ...], *, strict: bool) -> NDArray[np.float64]:  # noqa: ANN401
     """Return the affine that the header means, after checking its spacing and its two forms."""
-    _check_spacing(path, [float(size) for size in header["pixdim"][1 : 1 + min(axes, 3)]], "pixdim")
+    check_spacing(path, [float(size) for size in header["pixdim"][1 : 1 + min(len(shape), 3)]], "pixdim")
     unit = int(header["xyzt_units"]) & 7
     if unit in (1, 3):  # 1 is metres, 3 is micrometres; 0, unknown, is millimetres by custom
         found = "metres" if unit == 1 else "micrometres"
         raise DataError(path, "spacing in millimetres", found, "convert the header's geometry to millimetres")
-    affine = _best_form(path, header, strict=strict)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise DataError(path, "an invertible affine", f"{affine[:3].tolist()}", "mend the header's geometry")
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    _check_spacing(path, spacing.tolist(), "affine")
-    cosines = (affine[:3, :3] / spacing).T @ (affine[:3, :3] / spacing) - np.eye(3)
-    if np.abs(cosines).max() > AFFINE_TOLERANCE:
-        _doubt(
-            path,
-            "orthogonal axes",
-            "a sheared affine; the grid is processed as if it were not",
-            strict=strict,
-        )
+    pixdim = header["pixdim"]
+    absent = np.arange(len(pixdim)) > len(shape)
+    pixdim[absent & (pixdim == 0)] = 1  # the thickness of a plane, which has no neighbour
+    pixdim[0] = pixdim[0] or 1  # the sign of the third axis, which the standard lets be 0
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused
+        affine = _best_form(path, header, strict=strict)
+        check_affine(path, affine)
     return affine
 
 
 def _best_form(path: Path, header: Any, *, strict: bool) -> NDArray[np.float64]:  # noqa: ANN401
     """Choose between sform, qform and the bare spacing, and say so where they disagree."""
-    sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
+    sform_code, qform_code = (max(0, int(header[name])) for name in ("sform_code", "qform_code"))
     sform = np.asarray(header.get_sform(), dtype=np.float64)
     if sform_code == 0 and qform_code == 0:
         _doubt(
@@ -168,10 +178,3 @@ def _doubt(path: Path, expected: str, found: str, *, strict: bool) -> None:
     if strict:
         raise DataError(path, expected, found, "mend the header's geometry or run without --strict")
     logger.warning("%s: expected %s, found %s", path, expected, found)
-
-
-def _check_spacing(path: Path, spacing_mm: list[float], source: str) -> None:
-    """Refuse a spacing that no scanner makes."""
-    if not all(0 < size <= MAXIMUM_SPACING_MM for size in spacing_mm):
-        found = f"{spacing_mm} mm in the {source}"
-        raise DataError(path, f"spacing above 0 and at most {MAXIMUM_SPACING_MM:g} mm", found, "mend the spacing")

@@ -10,19 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from datamodules.formats import tiff_tags
 from datamodules.formats.errors import DataError
 
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # field type to NumPy type
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 259, 262, 274, 277
-_STRIPS, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 278, 279, 284
-_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
-_DEFLATE = (8, 32946)  # Adobe's number and the older one, both zlib streams with a checksum
 _YCBCR = 6  # colour may be stored at a lower resolution, so a strip's size is only bounded
 _CHUNK = 1 << 20  # bytes inflated at once
 _REMEDY = "fetch or export the file again: it was cut short or damaged"
 
 
-def check_tiff(path: Path, data: bytes) -> None:
+def check_tiff(path: Path, data: bytes) -> int:
     """Refuse a TIFF whose strips or tiles lie outside of the file, fail their checksum, or are to be turned.
 
     Only deflate (compressions 8 and 32946) carries checksums; of the others nothing but the place is tested.
@@ -33,14 +30,18 @@ def check_tiff(path: Path, data: bytes) -> None:
         path: The file, for messages.
         data: Its bytes: classic TIFF or BigTIFF of either byte order.
 
+    Returns:
+        The number of its pages.
+
     Raises:
         DataError: The file is cut short, damaged, no TIFF, or has an orientation other than upright.
     """
     reader = _Reader(path, data)
     checked: set[tuple[int, int]] = set()
-    strips = claimed = 0
+    strips = claimed = pages = 0
     for page in reader.pages():
-        orientation = page.number(_ORIENTATION, 1)
+        pages += 1
+        orientation = page.number(tiff_tags.ORIENTATION, 1)
         if orientation != 1:
             remedy = "save it upright: a mask that was drawn beside it would not be turned with it"
             raise DataError(path, "an upright TIFF (orientation 1)", f"orientation {orientation}", remedy)
@@ -55,6 +56,7 @@ def check_tiff(path: Path, data: bytes) -> None:
                 claimed += span[1]
                 _require(path, claimed <= len(data), "strips that overlap")
                 _inflate(path, data, span, page.strip_bytes(index))
+    return pages
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,16 @@ class _Page:
     @cached_property
     def is_deflate(self) -> bool:
         """Tell whether strips and tiles are zlib streams."""
-        return self.number(_COMPRESSION, 1) in _DEFLATE
+        return self.number(tiff_tags.COMPRESSION, 1) in tiff_tags.DEFLATE
 
     @property
     def is_tiled(self) -> bool:
         """Tell whether the image is stored in tiles instead of strips."""
-        return _TILES in self.tags
+        return tiff_tags.TILES in self.tags
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the place and length of every strip or tile."""
-        tags = (_TILES, _TILE_BYTES) if self.is_tiled else (_STRIPS, _STRIP_BYTES)
+        tags = (tiff_tags.TILES, tiff_tags.TILE_BYTES) if self.is_tiled else (tiff_tags.STRIPS, tiff_tags.STRIP_BYTES)
         # counted before they are listed: a hostile table is as long as the file, on every page
         counts = [self.tags[tag][1] if tag in self.tags else 0 for tag in tags]
         path, needed = self.reader.path, self._grid[0]
@@ -98,22 +100,22 @@ class _Page:
     def strip_bytes(self, index: int) -> tuple[int, int]:
         """Return the least and the most bytes that a strip or tile inflates to."""
         _, rows, columns = self._grid
-        samples = 1 if self.number(_PLANAR, 1) == 2 else self.number(_SAMPLES, 1)
-        row_bytes = -(-columns * samples * self.number(_BITS, 1) // 8)
-        height, least = self.number(_HEIGHT, 0), rows
+        samples = 1 if self.number(tiff_tags.PLANAR, 1) == 2 else self.number(tiff_tags.SAMPLES, 1)
+        row_bytes = -(-columns * samples * self.number(tiff_tags.BITS, 1) // 8)
+        height, least = self.number(tiff_tags.HEIGHT, 0), rows
         if not self.is_tiled:
             least = min(rows, height - index % -(-height // rows) * rows)  # the last strip may be lower
-        return 0 if self.number(_PHOTOMETRIC, 1) == _YCBCR else least * row_bytes, rows * row_bytes
+        return 0 if self.number(tiff_tags.PHOTOMETRIC, 1) == _YCBCR else least * row_bytes, rows * row_bytes
 
     @cached_property
     def _grid(self) -> tuple[int, int, int]:
         """Return the number of strips or tiles, and the rows and columns of each."""
-        width, height = self.number(_WIDTH, 0), self.number(_HEIGHT, 0)
-        rows, columns = min(self.number(_ROWS_PER_STRIP, height), height), width
+        width, height = self.number(tiff_tags.WIDTH, 0), self.number(tiff_tags.HEIGHT, 0)
+        rows, columns = min(self.number(tiff_tags.ROWS_PER_STRIP, height), height), width
         if self.is_tiled:
-            rows, columns = self.number(_TILE_HEIGHT, 0), self.number(_TILE_WIDTH, 0)
+            rows, columns = self.number(tiff_tags.TILE_HEIGHT, 0), self.number(tiff_tags.TILE_WIDTH, 0)
         _require(self.reader.path, min(width, height, rows, columns) > 0, "an image or strips without pixels")
-        planes = self.number(_SAMPLES, 1) if self.number(_PLANAR, 1) == 2 else 1
+        planes = self.number(tiff_tags.SAMPLES, 1) if self.number(tiff_tags.PLANAR, 1) == 2 else 1
         return planes * -(-height // rows) * -(-width // columns), rows, columns
 
 
@@ -150,7 +152,7 @@ class _Reader:
             _require(self.path, room >= 0, "directories that overlap or never end")
             following = self._integer(end, self.word)
             places = range(offset + self.head, end, entry)
-            yield _Page(self, dict(self._tag(place) for place in places if self._integer(place, 2) <= _TILE_BYTES))
+            yield _Page(self, dict(self._tag(place) for place in places if self._integer(place, 2) <= tiff_tags.TILE_BYTES))
             offset = following
 
     def _tag(self, place: int) -> tuple[int, tuple[str, int, int]]:

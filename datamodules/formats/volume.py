@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.errors import DataError
+from datamodules.formats.geometry import Geometry
 
 AFFINE_TOLERANCE = 1e-3  # mm; two geometries closer than this are the same
 
@@ -44,21 +44,24 @@ class Volume:
         return x, y, z
 
     @property
+    def geometry(self) -> Geometry:
+        """Return where the voxels lie."""
+        return Geometry(self.shape, self.affine)
+
+    @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Return the distance between voxel centres along each axis, in mm."""
-        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
-        return x, y, z
+        return self.geometry.spacing_mm
 
     @property
     def origin_mm(self) -> tuple[float, float, float]:
         """Return the position of the first voxel's centre, in RAS+ mm."""
-        x, y, z = self.affine[:3, 3].tolist()
-        return x, y, z
+        return self.geometry.origin_mm
 
     @property
     def orientation(self) -> str:
         """Return the anatomical direction that each axis points to, such as "RAS" or "LPI"."""
-        return "".join(nib.aff2axcodes(self.affine))
+        return self.geometry.orientation
 
 
 def stack_channels(volumes: Sequence[Volume]) -> Volume:
@@ -78,7 +81,7 @@ def stack_channels(volumes: Sequence[Volume]) -> Volume:
     for volume in volumes[1:]:
         if volume.shape != first.shape:
             raise DataError(volume.path, f"the shape {first.shape} of {first.path}", str(volume.shape), remedy)
-        difference = float(np.abs(volume.affine - first.affine).max())
+        difference = volume.geometry.differs_by(first.geometry)
         if not difference <= AFFINE_TOLERANCE:
             expected = f"the affine of {first.path} within {AFFINE_TOLERANCE}"
             raise DataError(volume.path, expected, f"a difference of {difference:.4g}", remedy)

@@ -1,6 +1,7 @@
 """Predict masks for a folder of cases with a trained model."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,10 @@ def predict(
     strict: bool = False,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     volume: int | None = None,
+    format: list[Literal["nifti", "dicom-seg", "nrrd"]] | None = None,
+    series: str | None = None,
+    slice_spacing_mm: list[float] | None = None,
+    sheared: Literal["refuse", "resample"] | None = None,
     overwrite: bool = False,
     tracking_uri: str | None = None,
 ) -> int:
@@ -29,8 +34,10 @@ def predict(
 
     Args:
         model: A model folder, an MLflow run id, models:/name@alias, or "last" for the newest model.
-        input: A volume or image, or a folder of them; the channels of a case are NAME_0000, NAME_0001, ...
-        output: Folder for the masks, labels.json with their names, and report.json; made if it is absent.
+        input: A volume (NIfTI, NRRD, MetaImage, TIFF stack, DICOM) or image, a folder that is one (a DICOM series,
+            slices), or a folder of such, at any depth; the channels of a case are NAME_0000, NAME_0001, ...
+        output: Folder for the masks, labels.json with their names, and report.json; made if it is absent. A DICOM
+            series is called after the path to it below the input.
         device: auto, cpu, cuda or cuda:N.
         overlap: Share of a tile common with its neighbour, from 0 to below 1; more is slower and smoother.
         mirror: Average over copies mirrored as in training: slower by up to eight times, often slightly better.
@@ -39,6 +46,14 @@ def predict(
         strict: Refuse images unlike those of training instead of warning.
         precision: What the network computes in; auto is that of training where the device is made for it.
         volume: Which volume of 4-D files to take, from 0.
+        format: What masks are written as, one format or several. Without it a case is written as it was read:
+            NIfTI, NRRD, MetaImage or PNG as such, stacks and folders of slices as NIfTI, and a DICOM series as
+            dicom-seg with nifti beside it.
+        series: UID or number of the DICOM series to take where a folder holds several; all takes each of them as a
+            case of its own.
+        slice_spacing_mm: Spacing along X, Y and Z, in mm, of TIFF stacks and folders of slices, which store none.
+        sheared: What to do with a volume whose axes are not at right angles, as of a tilted gantry: refuse it, or
+            resample it onto such axes for the network, and its masks back; by default as the model was trained.
         overwrite: Compute finished cases again, and replace masks that this command did not write.
         tracking_uri: MLflow store in which the model is looked up.
 
@@ -52,6 +67,7 @@ def predict(
     Examples:
         pipeline predict --model last --input imagesTs --output masks
         pipeline predict --model last --input scan.nii.gz --output masks --overlays
+        pipeline predict --model last --input study --output masks --series all --format dicom-seg
     """
     from datamodules.inputs import find_inputs
     from pipeline.config.errors import UsageError
@@ -63,17 +79,29 @@ def predict(
 
     check_folders([input], output)
     try:
-        settings = PredictionSettings(overlap, mirror, probabilities, overlays, strict, precision, volume)
+        formats = tuple(format or ())
+        settings = PredictionSettings(
+            overlap, mirror, probabilities, overlays, strict, precision, volume, formats, sheared
+        )
+        spacing_mm = _spacing(slice_spacing_mm)
         chosen = pick_device(device)
         predictor = SegmentationPredictor(load_model_folder(resolve_model(model, tracking_uri)), chosen, settings)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    cases = find_inputs(input, predictor.channels)
+    cases = find_inputs(input, predictor.channels, series=series, spacing_mm=spacing_mm)
     output.mkdir(parents=True, exist_ok=True)
     _announce(predictor.model.folder, len(cases), str(chosen), predictor.precision)
     report = FolderPrediction(predictor, output, overwrite=overwrite).run(cases)
     summarise(report, ("masks", output), output)
     return report.exit_code
+
+
+def _spacing(numbers: list[float] | None) -> tuple[float, float, float] | None:
+    if numbers is None:
+        return None
+    if len(numbers) != 3 or not all(0 < number < math.inf for number in numbers):
+        raise ValueError(f"--slice-spacing-mm: expected three numbers above 0, along X, Y and Z, found {numbers}")
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _announce(model: Path, cases: int, device: str, precision: str) -> None:

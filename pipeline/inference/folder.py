@@ -16,6 +16,8 @@ from datamodules.cases import Case
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.grid import Grid
+from datamodules.hashing import hash_case
+from pipeline.inference.dicom_seg import Origin
 from pipeline.inference.outputs import OutputNames, output_names, write_label_names, write_outputs
 from pipeline.inference.pipeline_threads import overlapped
 from pipeline.inference.predictor import SegmentationPredictor
@@ -37,7 +39,9 @@ class _Work:
     """One case on its way through reading, network and writing."""
 
     case: Case
-    names: OutputNames
+    names: OutputNames | None = None
+    outputs: tuple[str, ...] = ()
+    content: str = ""
     status: Status = "done"
     fingerprint: str = ""
     messages: list[str] = field(default_factory=list)
@@ -75,7 +79,7 @@ class FolderPrediction:
         """
         begun = time.monotonic()
         predictor = self.predictor
-        works = [_Work(case, output_names(case, predictor.labels, predictor.settings)) for case in cases]
+        works = [_Work(predictor.located(case)) for case in cases]
         # Without smoothing the time left comes from the mean speed: cases differ more than speed does.
         bar = tqdm(total=len(works), bar_format=_BAR, mininterval=_bar_seconds(), smoothing=0)
         with bar as self._bar:
@@ -126,8 +130,10 @@ class FolderPrediction:
         return work
 
     def _read_case(self, work: _Work) -> None:
-        case = work.case
-        work.fingerprint = fingerprint(case, self.predictor.model.sha256, self.settings)
+        case, predictor = work.case, self.predictor
+        work.content = hash_case(case)
+        work.fingerprint = fingerprint(work.content, predictor.model.sha256, self.settings)
+        work.names = output_names(case, predictor.labels, predictor.settings)
         if not self.overwrite:
             work.earlier = self.journal.finished(case.id, work.fingerprint)
             if work.earlier is not None:
@@ -136,11 +142,9 @@ class FolderPrediction:
             if foreign := self.journal.foreign(case.id, work.names.all):
                 remedy = "choose another output folder, or give --overwrite"
                 raise DataError(self.output / foreign[0], "no such file", "one of another origin", remedy)
-        volume, messages = self.predictor.read(case)
-        work.messages += messages
-        for message in messages:
-            log.warning("%s: %s", case.id, message)
-        prepared = self.predictor.preprocessing.apply(volume)
+        volume, messages = predictor.read(case)
+        self._tell(work, messages)
+        prepared = predictor.preprocessing.apply(volume)
         work.image, work.grid = torch.from_numpy(prepared.image), prepared.grid
         work.picture = volume if work.names.overlay else None
 
@@ -159,18 +163,29 @@ class FolderPrediction:
             work.device_mib = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
 
     def _write_case(self, work: _Work) -> None:
+        assert work.names is not None
         assert work.logits is not None
         assert work.grid is not None
-        self.journal.announce(work.case.id, work.names.all)
+        names = work.names
+        self.journal.announce(work.case.id, names.all)
+        origin = Origin(self.predictor.model.sha256, work.content, work.fingerprint)
         labels = self.predictor.labels
-        write_outputs(self.output, work.names, labels, work.logits, work.grid, work.picture)
+        self._tell(work, write_outputs(self.output, names, labels, work.logits, work.grid, work.picture, origin))
+        work.outputs = tuple(name for name in names.all if (self.output / name).is_file())
+
+    @staticmethod
+    def _tell(work: _Work, messages: list[str]) -> None:
+        """Keep messages on a case for the report, and show them."""
+        work.messages += messages
+        for message in messages:
+            log.warning("%s: %s", work.case.id, message)
 
     def _settled(self, work: _Work) -> CaseResult:
         """Return the case's result; it is on record before the next case is written."""
         work.image = work.logits = work.picture = None
         if work.earlier is not None:
             return dataclasses.replace(work.earlier, status="skipped")
-        outputs = work.names.all
+        outputs = work.outputs
         if work.status == "failed" and (outputs := self.journal.existing(work.case.id)):
             work.messages.append("its files are from an earlier or unfinished attempt")
         result = CaseResult(

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.cases import Case
-from datamodules.formats import image, stored_shape, suffix_of, write_labels, write_scores
+from datamodules.formats import format_of, write_labels, write_scores
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.geometry import canonical_array, to_canonical
 from datamodules.grid import Grid
 from datamodules.labels import LabelSet
+from pipeline.inference.dicom_seg import Origin, write_segmentation
+from pipeline.inference.output_formats import SEGMENTATION, mask_suffixes
 from pipeline.inference.predictor import PredictionSettings
 
 LABELS_NAME = "labels.json"
@@ -31,42 +33,56 @@ class OutputNames:
     """The files of a case, relative to the output folder; None for those that nobody asked for.
 
     Args:
-        labels: The mask.
+        masks: The masks, one file per volume format.
+        segmentation: The masks as a DICOM-SEG.
         probabilities: A 4-D file.
         overlay: A picture.
-        source: The image, whose stored shape the mask takes.
+        case: The images, whose stored shape and headers the masks take.
     """
 
-    labels: str
+    masks: tuple[str, ...]
+    segmentation: str | None
     probabilities: str | None
     overlay: str | None
-    source: Path
+    case: Case
+
+    @property
+    def labels(self) -> str:
+        """Return the name of the mask that `read_labels` reads."""
+        return self.masks[0]
 
     @property
     def all(self) -> tuple[str, ...]:
         """Return the names that are wanted."""
-        return tuple(name for name in (self.labels, self.probabilities, self.overlay) if name is not None)
+        single = (self.segmentation, self.probabilities, self.overlay)
+        return (*self.masks, *(name for name in single if name is not None))
 
 
 def output_names(case: Case, labels: LabelSet, settings: PredictionSettings) -> OutputNames:
-    """Return the names of a case's files: its id with the format of its input, PNG for any image file.
+    """Return the names of a case's files: its id with the endings of `mask_suffixes`.
 
-    Overlapping structures of an image go to NIfTI, since an image file holds one mask alone.
+    Raises:
+        DataError: The case cannot be written in a format that was asked for.
     """
-    suffix = suffix_of(case.images[0]).lower()
-    if suffix in image.SUFFIXES:
-        suffix = ".nii.gz" if labels.overlapping else ".png"
+    suffixes = mask_suffixes(case, labels.overlapping, settings.formats)
     return OutputNames(
-        f"{case.id}{suffix}",
+        tuple(f"{case.id}{suffix}" for suffix in suffixes if suffix != SEGMENTATION),
+        f"{case.id}{SEGMENTATION}" if SEGMENTATION in suffixes else None,
         f"{PROBABILITIES}/{case.id}.nii.gz" if settings.probabilities else None,
         f"{OVERLAYS}/{case.id}.png" if settings.overlays else None,
-        case.images[0],
+        case,
     )
 
 
 def write_outputs(
-    folder: Path, names: OutputNames, labels: LabelSet, logits: Tensor, grid: Grid, picture: Volume | None
-) -> None:
+    folder: Path,
+    names: OutputNames,
+    labels: LabelSet,
+    logits: Tensor,
+    grid: Grid,
+    picture: Volume | None,
+    origin: Origin | None = None,
+) -> list[str]:
     """Write the files of a case on its own grid.
 
     A label map has the stored shape of its image, be it [X, Y], [X, Y, Z] or [X, Y, Z, 1]; the volumes of a 4-D image
@@ -79,15 +95,38 @@ def write_outputs(
         logits: [K, X', Y', Z'] on the prepared grid; they are overwritten.
         grid: The way back.
         picture: The image on its own grid, needed for an overlay.
+        origin: What a DICOM-SEG says of its making, needed for one.
+
+    Returns:
+        What there is to say about it; where a DICOM-SEG would be empty, its file is not written.
+
+    Raises:
+        DataError: A format cannot hold the masks.
     """
+    messages: list[str] = []
     indices = grid.restore_labels(logits, labels.overlapping)
-    write_labels(folder / names.labels, labels.decode(indices), grid.source_affine, shape=stored_shape(names.source))
+    if names.segmentation is not None and origin is not None:
+        messages = _write_segmentation(folder / names.segmentation, names.case, labels, indices, origin)
+    source = names.case.images[0]
+    own = format_of(source, names.case.image_options())
+    for name in names.masks:
+        shape = own.stored_shape(source) if name.endswith(own.suffixes) else None
+        write_labels(folder / name, labels.decode(indices), grid.source_affine, shape=shape)
     if names.overlay is not None and picture is not None:
         _write_overlay(folder / names.overlay, labels, indices, picture)
     if names.probabilities is not None:
         (folder / PROBABILITIES).mkdir(exist_ok=True)
         scores = grid.restore_scores(_probabilities(logits, labels.overlapping), labels.overlapping)
         write_scores(folder / names.probabilities, scores.astype(np.float32, copy=False), grid.source_affine)
+    return messages
+
+
+def _write_segmentation(path: Path, case: Case, labels: LabelSet, indices: NDArray[Any], origin: Origin) -> list[str]:
+    """Write class indices [X, Y, Z] or masks [K, X, Y, Z] beside the headers of the case's first channel."""
+    from datamodules.formats.dicom import source_slices  # pydicom is not needed for other input
+
+    slices = source_slices(case.images[0], case.image_options(0))
+    return write_segmentation(path, indices, labels, slices, origin)
 
 
 def _write_overlay(path: Path, labels: LabelSet, indices: NDArray[Any], picture: Volume) -> None:

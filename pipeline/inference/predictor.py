@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -13,10 +13,11 @@ from datamodules.cases import Case, read_image
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.labels import LabelSet
-from datamodules.preprocessing import Preprocessing, replace_nonfinite
+from datamodules.preprocessing import Preprocessing, Sheared, replace_nonfinite
 from datamodules.training_range import outside_training_range
 from networks.base import Network
 from pipeline.inference.devices import Precision, is_out_of_memory, pick_autocast
+from pipeline.inference.output_formats import Format
 from pipeline.inference.sliding import Progress, output_margin, sliding_window
 from pipeline.model_folder import LoadedModel
 
@@ -40,9 +41,11 @@ class PredictionSettings:
         strict: Refuse cases unlike those of training, and doubtful geometry, instead of warning.
         precision: What the network computes in.
         volume: Which volume of a 4-D file.
+        formats: What masks are written as; by default as the input is.
+        sheared: What to do with an affine that is not at right angles; by default as the model was trained.
 
     Raises:
-        ValueError: If the overlap or the volume is out of range.
+        ValueError: If the overlap or the volume is out of range, or a format is unknown.
     """
 
     overlap: float = 0.5
@@ -52,12 +55,16 @@ class PredictionSettings:
     strict: bool = False
     precision: Precision = "auto"
     volume: int | None = None
+    formats: tuple[Format, ...] = ()
+    sheared: Sheared | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.overlap < 1.0:
             raise ValueError(f"overlap is a share of the tile from 0 to below 1, found {self.overlap}")
         if self.volume is not None and self.volume < 0:
             raise ValueError(f"volume counts from 0, found {self.volume}")
+        if unknown := set(self.formats) - set(get_args(Format)):
+            raise ValueError(f"format is one of {', '.join(get_args(Format))}, found {', '.join(sorted(unknown))}")
 
 
 class SegmentationPredictor:
@@ -80,6 +87,8 @@ class SegmentationPredictor:
         self.model, self.device, self.settings = model, device, settings
         self.labels = LabelSet.from_dict(description.labels)
         self.preprocessing = Preprocessing.from_dict(description.preprocessing)
+        if sheared := "refuse" if settings.strict else settings.sheared:
+            self.preprocessing = dataclasses.replace(self.preprocessing, sheared=sheared)
         self.autocast = pick_autocast(settings.precision, device, description.inference.get("precision"))
         self.tile = tuple(description.patch_size)
         self.network = model.network.to(device).eval()
@@ -110,7 +119,7 @@ class SegmentationPredictor:
             DataError: If a file is broken, the channels are not those of the model, or with `strict` the
                 geometry is doubtful or the image lies outside of what was seen in training.
         """
-        image = read_image(self._located(case), self.channels, strict=self.settings.strict)
+        image = read_image(self.located(case), self.channels, strict=self.settings.strict)
         volume, replaced = replace_nonfinite(image)
         messages = [f"{replaced} voxels were NaN or infinite, replaced by the minimum"] if replaced else []
         seen = self.model.description.training_range
@@ -119,6 +128,15 @@ class SegmentationPredictor:
             remedy = "use a model that was trained on such images, or leave out --strict"
             raise DataError(volume.path, "an image like those of training", "; ".join(findings), remedy)
         return volume, [*messages, *findings]
+
+    def located(self, case: Case) -> Case:
+        """Return the case with the volumes to take from 4-D files."""
+        if self.settings.volume is not None:
+            indices = (self.settings.volume,) * len(case.images)
+            return dataclasses.replace(case, volume_indices=indices, all_volumes=False)
+        if len(case.images) == 1 and self.channels > 1:
+            return dataclasses.replace(case, all_volumes=True)
+        return case
 
     def logits(self, image: Tensor, progress: Progress | None = None) -> Tensor:
         """Return logits [K, X', Y', Z'] of a prepared image [C, X', Y', Z'].
@@ -175,15 +193,6 @@ class SegmentationPredictor:
             margin=self.margin,
             progress=progress,
         )
-
-    def _located(self, case: Case) -> Case:
-        """Return the case with the volumes to take from 4-D files."""
-        if self.settings.volume is not None:
-            indices = (self.settings.volume,) * len(case.images)
-            return dataclasses.replace(case, volume_indices=indices, all_volumes=False)
-        if len(case.images) == 1 and self.channels > 1:
-            return dataclasses.replace(case, all_volumes=True)
-        return case
 
 
 def network_margin(network: Network, tile: tuple[int, ...], device: torch.device) -> tuple[int, ...]:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from datamodules.cases import Case
 from datamodules.formats.errors import DataError
-from datamodules.hashing import cache_key, hash_case
+from datamodules.hashing import cache_key
 from pipeline.report import REPORT_NAME, CaseResult
 
 log = logging.getLogger(__name__)
@@ -18,13 +17,15 @@ JOURNAL_NAME = "progress.jsonl"
 INTERRUPTED = "interrupted"
 
 
-def fingerprint(case: Case, model_sha256: str, settings: Mapping[str, Any]) -> str:
-    """Return a SHA-256 of all that the outputs of a case depend on: bytes of the input, model and settings.
+def fingerprint(content: str, model_sha256: str, settings: Mapping[str, Any]) -> str:
+    """Return a SHA-256 of all that the outputs of a case depend on.
 
-    Raises:
-        DataError: If a file of the case cannot be read.
+    Args:
+        content: Hash of the input's bytes, as `hash_case` returns it.
+        model_sha256: Hash of the model.
+        settings: The user's choices, JSON-able.
     """
-    return cache_key(hash_case(case), {"model": model_sha256, "settings": dict(settings)})
+    return cache_key(content, {"model": model_sha256, "settings": dict(settings)})
 
 
 class Journal:

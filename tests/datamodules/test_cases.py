@@ -16,7 +16,7 @@ def grouped(*names):
 
 def test_files_of_a_case_come_once():
     path = Path("a.nii.gz")
-    assert Case("a", "a", (path, path), Path("b.nii.gz"), (0, 1)).files == (path, Path("b.nii.gz"))
+    assert Case("a", "a", (path, path), Path("b.nii.gz"), volume_indices=(0, 1)).files == (path, Path("b.nii.gz"))
     assert Case("a", "a", (path,)).files == (path,)
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.geometry import canonical_affine, canonical_array, canonical_shape, crop, cropped_affine
-from datamodules.geometry import resampled_affine as resampled
+from datamodules.formats.geometry import Geometry
+from datamodules.geometry import canonical_array, crop
 from datamodules.grid import Grid
 from datamodules.resampling import resample
 
@@ -22,15 +22,14 @@ def grids(draw, same_spacing=False):
     for axis in range(3):
         affine[order[axis], axis] = signs[axis] * (1, 2, 3)[axis]
     affine[:, 3] = (5, 6, 7, 1)
-    canonical = canonical_shape(affine, source_shape)
+    source = Geometry(source_shape, affine)
     box = []
-    for size in canonical:
+    for size in source.canonical().shape:
         start = draw(st.integers(0, size - 1))
         box.append((start, draw(st.integers(start + 1, size))))
     box_shape = tuple(stop - start for start, stop in box)
     shape = box_shape if same_spacing else draw(st.tuples(*[st.integers(1, 11)] * 3))
-    inside = cropped_affine(canonical_affine(affine, source_shape), tuple(box))
-    return Grid(source_shape, affine, tuple(box), shape, resampled(inside, box_shape, shape))
+    return Grid(source, tuple(box), source.canonical().cropped(tuple(box)).resampled(shape))
 
 
 @settings(deadline=None)
@@ -52,7 +51,7 @@ def test_restored_labels_have_exactly_the_source_shape(grid, classes, overlappin
 @settings(deadline=None)
 @given(grids(same_spacing=True), st.integers(0, 100))
 def test_labels_come_back_exactly_where_nothing_is_resampled(grid, seed):
-    truth = np.zeros(canonical_shape(grid.source_affine, grid.source_shape), dtype=np.uint8)
+    truth = np.zeros(grid.source.canonical().shape, dtype=np.uint8)
     inside = np.random.default_rng(seed).integers(0, 5, grid.shape).astype(np.uint8)
     crop(truth, grid.box)[...] = inside
     scores = torch.nn.functional.one_hot(torch.from_numpy(inside).long(), 5).movedim(-1, 0)
@@ -78,7 +77,7 @@ def test_restored_probabilities_sum_to_one_and_agree_with_the_labels(grid, overl
 
 
 def plain_grid(shape=(4, 5, 6)):
-    return Grid(shape, np.eye(4), tuple((0, size) for size in shape), shape, np.eye(4))
+    return Grid(Geometry(shape, np.eye(4)), tuple((0, size) for size in shape), Geometry(shape, np.eye(4)))
 
 
 def test_many_classes_need_sixteen_bits():
@@ -109,3 +108,50 @@ def test_comes_back_through_json_to_the_bit(grid):
     assert (back.source_shape, back.box, back.shape) == (grid.source_shape, grid.box, grid.shape)
     np.testing.assert_array_equal(back.source_affine, grid.source_affine)
     np.testing.assert_array_equal(back.affine, grid.affine)
+
+
+@settings(deadline=None)
+@given(grids())
+def test_all_steps_are_one_affine_that_inverts(grid):
+    np.testing.assert_allclose(grid.to_source @ grid.from_source, np.eye(4), atol=1e-9)
+    np.testing.assert_allclose(grid.source_affine @ grid.to_source, grid.affine, atol=1e-9)
+    # the middle of the prepared grid is the middle of the box
+    middle = grid.affine @ [*((np.array(grid.shape) - 1) / 2), 1]
+    of_box = [(start + stop - 1) / 2 for start, stop in grid.box]
+    np.testing.assert_allclose(middle, grid.source.canonical().affine @ [*of_box, 1], atol=1e-9)
+
+
+def test_a_grid_of_the_first_cache_format_is_read():
+    stored = {
+        "source_shape": [4, 5, 6],
+        "source_affine": np.diag([-1.0, 1, 2, 1]).tolist(),
+        "box": [[0, 4], [1, 5], [0, 6]],
+        "shape": [2, 4, 6],
+        "affine": [[2.0, 0, 0, -2.5], [0, 1, 0, 1], [0, 0, 2, 0], [0, 0, 0, 1]],
+    }
+    grid = Grid.from_dict(stored)
+    assert grid.to_dict() == stored
+    assert grid.restore_labels(torch.zeros(2, 2, 4, 6)).shape == (4, 5, 6)
+
+
+def sheared_grid():
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[1, 2] = 0.8
+    source = Geometry((6, 9, 7), affine)
+    return Grid(source, ((0, 6), (2, 8), (0, 7)), source.cropped(((0, 6), (2, 8), (0, 7))).orthogonal())
+
+
+@pytest.mark.parametrize("overlapping", [True, False])
+def test_f05_scores_come_back_onto_the_sheared_grid(overlapping):
+    grid = sheared_grid()
+    index = np.stack(np.meshgrid(*(np.arange(size) for size in grid.shape), indexing="ij"), axis=-1)
+    depth = torch.from_numpy((index @ grid.affine[:3, :3].T + grid.affine[:3, 3]) @ [0.3, 1.0, 0.2])
+    restored = grid.restore_scores(torch.stack([depth, -depth]), overlapping)
+    index = np.stack(np.meshgrid(*(np.arange(size) for size in grid.source_shape), indexing="ij"), axis=-1)
+    expected = (index @ grid.source_affine[:3, :3].T + grid.source_affine[:3, 3]) @ [0.3, 1.0, 0.2]
+    np.testing.assert_allclose(restored[0][:, 2:8], expected[:, 2:8], atol=1e-5)
+    assert (restored[:, :, :2] == [[[[0.0 if overlapping else 1.0]]], [[[0.0]]]]).all()
+    labels = grid.restore_labels(torch.stack([4.05 - depth, depth - 4.05]), overlapping)
+    present = labels[1] if overlapping else labels
+    np.testing.assert_array_equal(present[:, 2:8], expected[:, 2:8] > 4.05)
+    assert present[:, :2].sum() == present[:, 8:].sum() == 0

@@ -143,9 +143,78 @@ def test_f07_a_resampling_that_would_fill_the_memory_is_refused():
         Preprocessing((0.05, 0.05, 0.05), "none", (CT,)).apply(volume)
 
 
+def ball(shape, affine, radius_mm=13.0):
+    """Return a bright ball in the middle of a grid, and its mask."""
+    index = np.stack(np.meshgrid(*(np.arange(size) for size in shape), indexing="ij"), axis=-1)
+    middle = (np.array(shape) - 1) / 2
+    inside = np.linalg.norm((index - middle) @ affine[:3, :3].T, axis=-1) < radius_mm
+    return Volume(np.where(inside, 100, -1000)[None].astype(np.float32), affine, Path("tilted.nii")), inside
+
+
+TILTED = np.array([[-1.0, 0, 0, 30], [0, 1.0, 1.4, -9], [0, 0, 3.0, 50], [0, 0, 0, 1]])
+
+
+def test_f05_shear_is_refused_unless_told_to_resample():
+    volume = ball((34, 36, 13), TILTED)[0]
+    with pytest.raises(
+        DataError, match=r"tilted\.nii: expected axes at right angles, found .* 25 degrees off"
+    ) as error:
+        Preprocessing(None, "none", (CT,)).apply(volume)
+    assert "set preprocessing.sheared to resample" in str(error.value)
+    with pytest.raises(ValueError, match="sheared is one of"):
+        Preprocessing(None, "none", (CT,), "ignore")
+
+
+@pytest.mark.parametrize("spacing", [None, (1.5, 1.5, 2.0)])
+@pytest.mark.parametrize("crop", ["none", "air"])
+def test_f05_image_and_label_meet_on_the_orthogonal_grid_and_come_back(spacing, crop):
+    volume, inside = ball((34, 36, 13), TILTED)
+    preprocessing = Preprocessing(spacing, crop, (PLAIN,), "resample")
+    prepared = preprocessing.apply(volume)
+    grid = prepared.grid
+    assert not grid.prepared.is_sheared
+    np.testing.assert_allclose(grid.prepared.spacing_mm, spacing or (1, 1, 3), rtol=0.05)
+    small = preprocessing.apply_labels(inside.astype(np.uint8), grid, (0, 1))
+    # the ball is round again: its extents in mm are equal, and its middle is where it was
+    found = np.argwhere(small)
+    extent = (found.max(axis=0) - found.min(axis=0) + 1) * grid.prepared.spacing_mm
+    np.testing.assert_allclose(extent, 26, atol=3.5)
+    middle = grid.affine @ [*found.mean(axis=0), 1]
+    np.testing.assert_allclose(middle, TILTED @ [16.5, 17.5, 6, 1], atol=0.2)
+    assert ((prepared.image[0] > -450) == small).mean() > 0.98
+    assert prepared.image.min() == -1000
+    back = grid.restore_labels(torch.from_numpy(np.stack([small == 0, small == 1])))
+    assert back.shape == inside.shape
+    assert 2 * (back * inside).sum() / (back.sum() + inside.sum()) > 0.95
+    scores = grid.restore_scores(torch.from_numpy(np.stack([small == 0, small == 1])))
+    np.testing.assert_allclose(scores.sum(axis=0), 1, atol=1e-6)
+
+
+def test_f05_statistics_of_an_image_leave_out_what_lies_beside_it():
+    volume = ball((34, 36, 13), TILTED)[0]
+    image = Preprocessing(None, "none", (ChannelIntensity("zscore"),), "resample").apply(volume).image
+    expected = (volume.array.max() - volume.array.mean()) / volume.array.std()
+    assert image.max() == pytest.approx(expected, rel=1e-4)
+
+
+def test_f05_f07_the_grid_of_an_absurd_shear_is_forecast_as_well():
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    affine[:3, 2] = (0, 49, 0.1)
+    volume = Volume(np.zeros((1, 200, 200, 200), dtype=np.float32), affine, Path("absurd.nii"))
+    with pytest.raises(DataError, match=r"absurd\.nii: expected resampling within 16\.0 GiB"):
+        Preprocessing((0.25, 0.25, 0.25), "none", (PLAIN,), "resample").apply(volume)
+
+
+def test_f05_a_model_from_before_the_choice_refuses():
+    description = Preprocessing(None, "none", (CT,), "resample").to_dict()
+    assert Preprocessing.from_dict(description).sheared == "resample"
+    del description["sheared"]
+    assert Preprocessing.from_dict(description).sheared == "refuse"
+
+
 @pytest.mark.parametrize("spacing", [None, (0.1, 1.7, 2.5)])
 def test_comes_back_through_json(spacing):
-    preprocessing = Preprocessing(spacing, "air", (CT, ChannelIntensity("zscore")))
+    preprocessing = Preprocessing(spacing, "air", (CT, ChannelIntensity("zscore")), "resample")
     assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
 
 

@@ -1,21 +1,32 @@
 import numpy as np
 import pytest
 
-from datamodules.fingerprint import CaseSummary
 from datamodules.formats.errors import DataError
+from datamodules.integrity.facts import CaseFacts
 from datamodules.preprocessing_choice import PreprocessingChoice
 
 
 def summary(spacing, samples):
-    return CaseSummary(
+    return CaseFacts(
         case_id="case",
         content="",
         voxels="",
+        label_voxels="",
         shape=(4, 4, 4),
         spacing_mm=spacing,
+        orientation="RAS",
+        affine=np.diag([*spacing, 1.0]),
+        dtype="int16",
         limits=((0.0, 1.0),),
-        voxel_counts={"organ": 1},
         samples=np.array(samples, dtype=np.float32),
+        channels=(),
+        structures={},
+        adjacency=(),
+        nonzero_shape=(4, 4, 4),
+        air_shape=(4, 4, 4),
+        thumbnail=np.zeros((1, 1), dtype=np.uint8),
+        thumbnail_labels=np.zeros((1, 1), dtype=np.uint8),
+        file_bytes=1,
     )
 
 
@@ -42,3 +53,8 @@ def test_ct_takes_the_foreground_of_its_own_channel():
 def test_one_scheme_for_each_channel():
     with pytest.raises(DataError, match="3 schemes for 2 channels"):
         PreprocessingChoice(intensity=["ct", "zscore", "none"]).resolve(CASES, 2)
+
+
+def test_f05_what_happens_to_shear_is_passed_on():
+    assert PreprocessingChoice().resolve(CASES, 2).sheared == "refuse"
+    assert PreprocessingChoice(sheared="resample").resolve(CASES, 2).sheared == "resample"

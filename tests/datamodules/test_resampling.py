@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from datamodules.formats import DataError
-from datamodules.geometry import resampled_affine
+from datamodules.formats.geometry import Geometry
 from datamodules.resampling import (
     SlabResampler,
     check_memory,
@@ -68,7 +68,7 @@ def test_a_linear_ramp_survives_in_millimetres(mode, shape, new_shape):
 
     affine = np.array([[0, 1.5, 0, 3], [-1, 0, 0, 4], [0, 0, 2.0, 5], [0, 0, 0, 1]])
     found = resample(torch.from_numpy(ramp(affine, shape))[None], new_shape, mode)[0].numpy()
-    expected = ramp(resampled_affine(affine, shape, new_shape), new_shape)
+    expected = ramp(Geometry(shape, affine).resampled(new_shape).affine, new_shape)
     # near the edge the outermost voxels are repeated, which bends the ramp there alone
     reach = 0.5 if mode == "linear" else 1.5
     inside = np.ix_(
@@ -125,7 +125,7 @@ def test_labels_equal_the_largest_linear_share(shape, new_shape, seed):
     values = (0, 3, 7, 300)
     labels = np.random.default_rng(seed).choice(values, shape).astype(np.int16)
     shares = resample(torch.stack([torch.from_numpy(labels == value) for value in values]), new_shape).numpy()
-    found = resample_labels(labels, new_shape, values)
+    found = resample_labels(labels, SlabResampler(shape, new_shape), values)
     assert found.dtype == labels.dtype
     assert found.shape == new_shape
     chosen = np.take_along_axis(shares, np.searchsorted(values, found)[None], axis=0)[0]
@@ -134,14 +134,14 @@ def test_labels_equal_the_largest_linear_share(shape, new_shape, seed):
 
 def test_labels_at_whole_factors_come_back():
     labels = np.random.default_rng(0).integers(0, 4, (6, 5, 4)).astype(np.uint8)
-    finer = resample_labels(labels, (18, 15, 12), range(4))
+    finer = resample_labels(labels, SlabResampler((6, 5, 4), (18, 15, 12)), range(4))
     np.testing.assert_array_equal(finer[1::3, 1::3, 1::3], labels)
-    np.testing.assert_array_equal(resample_labels(labels, (6, 5, 4), range(4)), labels)
+    np.testing.assert_array_equal(resample_labels(labels, SlabResampler((6, 5, 4), (6, 5, 4)), range(4)), labels)
 
 
 def test_labels_outside_the_values_are_refused():
     with pytest.raises(ValueError, match=r"2 voxels hold a label that is not among \[0, 1\]"):
-        resample_labels(np.array([[[0, 1, 5, 6]]]), (1, 1, 8), (0, 1))
+        resample_labels(np.array([[[0, 1, 5, 6]]]), SlabResampler((1, 1, 4), (1, 1, 8)), (0, 1))
 
 
 @pytest.mark.parametrize(

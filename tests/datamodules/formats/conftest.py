@@ -96,3 +96,100 @@ def clips():
     return SimpleNamespace(
         picture=picture, encode=encode, encode_silence=encode_silence, read=read, shown=shown, blank=blank, trim=trim
     )
+
+
+def dicom_slice(array, position=(0.0, 0.0, 0.0), **elements):
+    """A CT slice [rows, columns] as a data set; elements replace its own, None removes one."""
+    from pydicom import FileDataset, uid
+    from pydicom.dataset import FileMetaDataset
+
+    dataset = FileDataset("", {}, preamble=bytes(128), file_meta=FileMetaDataset())
+    values = {
+        "SOPClassUID": uid.CTImageStorage,
+        "SOPInstanceUID": uid.generate_uid(),
+        "StudyInstanceUID": "1.2.3",
+        "SeriesInstanceUID": "1.2.3.4",
+        "Modality": "CT",
+        "PatientID": "P1",
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+        "SeriesDescription": "thorax",
+        "SeriesNumber": 4,
+        "ImagePositionPatient": [float(value) for value in position],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [0.75, 0.5],
+        "SliceThickness": 2,
+        "RescaleSlope": 1,
+        "RescaleIntercept": -1024,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": array.shape[-2],
+        "Columns": array.shape[-1],
+        "BitsAllocated": array.dtype.itemsize * 8,
+        "BitsStored": array.dtype.itemsize * 8,
+        "HighBit": array.dtype.itemsize * 8 - 1,
+        "PixelRepresentation": int(array.dtype.kind == "i"),
+    }
+    for keyword, value in {**values, **elements}.items():
+        if value is not None:
+            setattr(dataset, keyword, value)
+    data = np.ascontiguousarray(array).tobytes()
+    dataset.PixelData = data + bytes(len(data) % 2)
+    dataset["PixelData"].VR = "OW" if array.dtype.itemsize > 1 else "OB"
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "")
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "")
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    return dataset
+
+
+def dicom_series(folder, voxels, step=(0.0, 0.0, 2.0), first=(-10.0, 20.0, 30.0), prefix="", **elements):
+    """Write [slices, rows, columns] as a file per slice, in an order of names that is not that of the places."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for index, array in enumerate(voxels):
+        position = np.add(first, np.multiply(index, step))
+        dataset = dicom_slice(array, position, InstanceNumber=99 - index, **elements)
+        paths.append(folder / f"{prefix}{(index * 7 + 3) % 10}_{index}.dcm")
+        dataset.save_as(paths[-1], enforce_file_format=True)
+    return paths
+
+
+def dicom_enhanced(path, voxels, step=(0.0, 0.0, 2.0), first=(-10.0, 20.0, 30.0), rescale=((1, -1024),), **elements):
+    """Write [frames, rows, columns] as one enhanced file, whose last frame is the lowest slice."""
+    from pydicom import Dataset, uid
+
+    place = dict.fromkeys(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"))
+    plain = {**place, "RescaleSlope": None, "RescaleIntercept": None, "SOPClassUID": uid.EnhancedCTImageStorage}
+    dataset = dicom_slice(voxels, **{**plain, "NumberOfFrames": len(voxels), **elements})
+
+    def item(**values):
+        nested = Dataset()
+        for keyword, value in values.items():
+            setattr(nested, keyword, [value] if isinstance(value, Dataset) else value)
+        return nested
+
+    dataset.SharedFunctionalGroupsSequence = [
+        item(
+            PlaneOrientationSequence=item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+            PixelMeasuresSequence=item(PixelSpacing=[0.75, 0.5], SliceThickness=2),
+        )
+    ]
+    dataset.PerFrameFunctionalGroupsSequence = [
+        item(
+            FrameContentSequence=item(TemporalPositionIndex=1, StackID="1"),
+            PlanePositionSequence=item(
+                ImagePositionPatient=np.add(first, np.multiply(len(voxels) - 1 - index, step)).tolist()
+            ),
+            PixelValueTransformationSequence=item(
+                RescaleSlope=rescale[index % len(rescale)][0], RescaleIntercept=rescale[index % len(rescale)][1]
+            ),
+        )
+        for index in range(len(voxels))
+    ]
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def dicoms():
+    """Return the writers of DICOM files."""
+    return SimpleNamespace(slice=dicom_slice, series=dicom_series, enhanced=dicom_enhanced)

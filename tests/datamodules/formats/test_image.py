@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.formats import DataError, image, read_labels, read_volume, write_labels
+from datamodules.formats import DataError, ReadOptions, image, read_labels, read_volume, write_labels
 
 
 def picture(shape=(6, 9), dtype=np.uint8, seed=0):
@@ -123,9 +123,9 @@ def test_f09_a_stack_of_pages_is_refused_naming_the_option(tmp_path):
     assert cv2.imwritemulti(str(path), pages)
     with pytest.raises(DataError, match=r"3 pages; choose one with --volume 0 to 2"):
         read_volume(path)
-    np.testing.assert_array_equal(image.read(path, 1)[0, :, :, 0], pages[1].T)
+    np.testing.assert_array_equal(image.read_pixels(path, 1)[0, :, :, 0], pages[1].T)
     with pytest.raises(DataError, match="choose one that exists"):
-        read_volume(path, volume_index=3)
+        read_volume(path, ReadOptions(volume_index=3))
 
 
 @pytest.mark.shared_data

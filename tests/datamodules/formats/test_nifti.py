@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.formats import DataError, nifti, read_labels, read_volume, write_labels
+from datamodules.formats import DataError, ReadOptions, nifti, read_labels, read_volume, write_labels
 
 AFFINE = np.array([[-2.0, 0, 0, 30], [0, -2.5, 0, 40], [0, 0, 3.0, -50], [0, 0, 0, 1]])
 
@@ -139,11 +139,11 @@ def test_f09_several_volumes_are_refused_naming_the_option(tmp_path, shape):
     nib.save(nib.Nifti1Image(voxels, AFFINE), path)
     with pytest.raises(DataError, match=r"3 volumes; choose one with --volume 0 to 2"):
         read_volume(path)
-    chosen = read_volume(path, volume_index=2)
+    chosen = read_volume(path, ReadOptions(volume_index=2))
     np.testing.assert_array_equal(chosen.array[0], voxels.reshape(*shape[:3], 3)[..., 2])
     for absent in (3, -1):
         with pytest.raises(DataError, match="choose one that exists"):
-            read_volume(path, volume_index=absent)
+            read_volume(path, ReadOptions(volume_index=absent))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -199,7 +199,7 @@ def test_f04_oblique_affines_come_back_without_a_warning(tmp_path_factory, angle
     affine = oblique(angles, [0.7, 1.3, -5.0 if flip else 5.0], offset)
     path = tmp_path_factory.mktemp("oblique") / "a.nii"
     write_labels(path, np.ones((3, 4, 5), np.uint8), affine)
-    volume = read_volume(path, strict=True)  # strict: sform and qform agree
+    volume = read_volume(path, ReadOptions(strict=True))  # strict: sform and qform agree
     np.testing.assert_allclose(volume.affine, affine, atol=2e-4)
 
 
@@ -212,4 +212,4 @@ def test_f04_a_slightly_tilted_half_turn_written_by_others_is_no_doubt(tmp_path_
     image.set_sform(affine, 1)
     path = tmp_path_factory.mktemp("tilted") / "a.nii"
     nib.save(image, path)
-    np.testing.assert_allclose(read_volume(path, strict=True).affine, affine, atol=1e-4)
+    np.testing.assert_allclose(read_volume(path, ReadOptions(strict=True)).affine, affine, atol=1e-4)

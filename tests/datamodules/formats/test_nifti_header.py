@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from datamodules.formats import DataError, read_volume
+from datamodules.formats import DataError, ReadOptions, read_volume
 
 LPI = np.diag([-2.0, -3.0, -4.0, 1.0])
 
@@ -61,7 +61,7 @@ def test_f04_disagreeing_forms_warn_which_is_used_and_strict_refuses(tmp_path, c
     assert "difference of 5 mm; the sform is used" in caplog.text
     assert str(path) in caplog.text
     with pytest.raises(DataError, match="--strict"):
-        read_volume(path, strict=True)
+        read_volume(path, ReadOptions(strict=True))
 
 
 def test_f04_no_form_at_all_warns_and_strict_refuses(tmp_path, caplog):
@@ -72,13 +72,13 @@ def test_f04_no_form_at_all_warns_and_strict_refuses(tmp_path, caplog):
     assert volume.spacing_mm == (2, 3, 4)
     np.testing.assert_array_equal(volume.affine, nib.load(path).affine)
     with pytest.raises(DataError, match="a sform or qform"):
-        read_volume(path, strict=True)
+        read_volume(path, ReadOptions(strict=True))
 
 
 @pytest.mark.parametrize("missing", ["sform_code", "qform_code"])
 def test_f04_one_form_alone_is_used_without_a_word(tmp_path, caplog, missing):
     path = save(tmp_path / "a.nii", setter(**{missing: 0}))
-    np.testing.assert_allclose(read_volume(path, strict=True).affine, LPI, atol=1e-6)
+    np.testing.assert_allclose(read_volume(path, ReadOptions(strict=True)).affine, LPI, atol=1e-6)
     assert not caplog.records
 
 
@@ -91,14 +91,14 @@ def test_f04_impossible_qform(tmp_path, caplog):
         read_volume(path)
 
 
-def test_f05_shear_is_never_passed_in_silence(tmp_path, caplog):
+def test_f05_shear_is_read_as_it_is_for_preprocessing_to_judge(tmp_path, caplog):
     sheared = LPI.copy()
     sheared[0, 2] = 1.0
     path = save(tmp_path / "a.nii", lambda header: (header.set_sform(sheared, 1), setter(qform_code=0)(header)))
-    np.testing.assert_array_equal(read_volume(path).affine, sheared)
-    assert "sheared" in caplog.text
-    with pytest.raises(DataError, match="orthogonal"):
-        read_volume(path, strict=True)
+    volume = read_volume(path, ReadOptions(strict=True))
+    np.testing.assert_array_equal(volume.affine, sheared)
+    assert volume.geometry.is_sheared
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("spacing", [0.0, -2.0, 51.0, np.nan, np.inf])

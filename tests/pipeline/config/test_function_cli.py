@@ -134,3 +134,57 @@ def test_f34_a_list_without_a_value_is_refused(arguments):
     with pytest.raises(UsageError, match="--input: expected at least one argument"):
         call_with_arguments(gather, "gather", arguments)
     assert not calls
+
+
+def survey(data: Path, /, output: Path | None = None, strict: bool = False, only: list[int] | None = None) -> int:
+    """Survey a folder.
+
+    Args:
+        data: Folder of cases.
+        output: Where results go.
+        strict: Be strict.
+        only: Numbers.
+    """
+    calls.append((data, output, strict, only))
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["a"], (Path("a"), None, False, None)),
+        (["--data", "a"], (Path("a"), None, False, None)),
+        (["--data=a"], (Path("a"), None, False, None)),
+        (["--strict", "a b"], (Path("a b"), None, True, None)),
+        (["--output", "o", "a", "--strict"], (Path("a"), Path("o"), True, None)),
+        (["--output=o", "a"], (Path("a"), Path("o"), False, None)),
+    ],
+)
+def test_a_positional_only_parameter_needs_no_option(arguments, expected):
+    calls.clear()
+    assert call_with_arguments(survey, "survey", arguments) == 0
+    assert calls == [expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], r"required: (--)?data"),
+        (["a", "b"], "unrecognized arguments: b"),
+        (["--data", "a", "b"], "unrecognized arguments: b"),
+        (["a", "--outputs", "b"], "unknown option '--outputs'; the nearest is '--output'"),
+    ],
+)
+def test_f34_a_bare_argument_too_few_or_too_many_is_refused(arguments, message):
+    calls.clear()
+    with pytest.raises(UsageError, match=message):
+        call_with_arguments(survey, "survey", arguments)
+    assert not calls
+
+
+def test_help_shows_the_bare_parameter(capsys):
+    with pytest.raises(SystemExit):
+        call_with_arguments(survey, "survey", ["--help"])
+    shown = capsys.readouterr().out
+    assert "pipeline survey DATA [options]" in shown
+    assert "--data itself may be left out" in " ".join(shown.split())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from datamodules.cases import Case
-from datamodules.formats import read_volume
+from datamodules.formats import ReadOptions, read_volume
 from datamodules.intensity import ChannelIntensity
 from datamodules.labels import LabelSet
 from datamodules.preprocessing import Preprocessing
@@ -21,7 +21,7 @@ def written(tmp_path, write_scan, shape, labels=PLAIN):
     """Write the outputs of a scan of that shape, of logits that follow its voxels."""
     write_scan(tmp_path / "scan.nii.gz", shape=shape)
     case = Case("scan", "scan", (tmp_path / "scan.nii.gz",))
-    volume = read_volume(case.images[0], volume_index=0)
+    volume = read_volume(case.images[0], ReadOptions(volume_index=0))
     spatial = volume.array[0]
     grid = Preprocessing(None, "none", (ChannelIntensity("none"),)).apply(volume).grid
     logits = torch.from_numpy(np.stack([-spatial, spatial]))

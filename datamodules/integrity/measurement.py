@@ -1,0 +1,82 @@
+"""From the voxels of a case to its facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.cases import Case
+from datamodules.formats.volume import Volume
+from datamodules.geometry import bounding_box, box_shape, canonical_array, to_canonical
+from datamodules.hashing import seed_of
+from datamodules.integrity.facts import CaseFacts, Shape
+from datamodules.integrity.measures import channel_facts, hash_voxels, structure_facts, touching
+from datamodules.integrity.patients import patient_of
+from datamodules.integrity.thumbnail import thumbnail
+from datamodules.labels import LabelSet
+from datamodules.preprocessing import AIR_HU
+from datamodules.training_range import intensity_limits
+
+MAX_SAMPLES = 10_000  # foreground voxels kept of a case
+_AIR_MARGIN = 2  # voxels, as the crop "air" keeps them
+
+
+def measure_case(
+    case: Case, image: Volume, label: NDArray[Any] | None, labels: LabelSet, *, content: str, dtype: str = ""
+) -> CaseFacts:
+    """Measure a case that was read and found to be in order.
+
+    Args:
+        case: Where it came from.
+        image: Its voxels `[C, X, Y, Z]`, all finite.
+        label: Class indices `[X, Y, Z]` or masks `[K, X, Y, Z]` on the image's grid, where it has a label.
+        labels: The structures.
+        content: The hash of its files.
+        dtype: Stored data type of the first image file.
+    """
+    canonical = to_canonical(image)
+    turned = None if label is None else canonical_array(label, image.affine)
+    limits = intensity_limits(image)
+    picture, marks = thumbnail(canonical.array[0], turned, canonical.spacing_mm, limits[0])
+    return CaseFacts(
+        case_id=case.id,
+        content=content,
+        voxels=hash_voxels(image.array),
+        label_voxels="" if label is None or not label.any() else hash_voxels(label),
+        shape=canonical.shape,
+        spacing_mm=canonical.spacing_mm,
+        orientation=image.orientation,
+        affine=np.array(image.affine),
+        dtype=dtype,
+        limits=limits,
+        samples=_samples(image.array, label, seed_of(content)),
+        channels=tuple(channel_facts(channel, finite=True) for channel in image.array),
+        structures={} if turned is None else structure_facts(turned, labels.names),
+        adjacency=() if turned is None else touching(turned, labels.names),
+        nonzero_shape=_kept(np.any(canonical.array, axis=0)),
+        air_shape=_kept(canonical.array[0] > AIR_HU, _AIR_MARGIN),
+        thumbnail=picture,
+        thumbnail_labels=marks,
+        file_bytes=sum(path.stat().st_size for path in case.all_files),
+        patient=patient_of(case.images[0]),
+    )
+
+
+def _kept(mask: NDArray[np.bool_], margin: int = 0) -> Shape:
+    """Return the shape of the box around the true voxels; the whole where there are none."""
+    box = bounding_box(mask, margin)
+    x, y, z = mask.shape if box is None else box_shape(box)
+    return x, y, z
+
+
+def _samples(image: NDArray[np.float32], label: NDArray[Any] | None, seed: int) -> NDArray[np.float32]:
+    """Draw foreground intensities `[C, n]`, always the same ones for a seed."""
+    if label is None:
+        return np.zeros((len(image), 0), np.float32)
+    foreground = np.flatnonzero(label.any(axis=0) if label.ndim == 4 else label)
+    if len(foreground) > MAX_SAMPLES:
+        chosen = np.random.default_rng(seed).choice(len(foreground), MAX_SAMPLES, replace=False)
+        foreground = foreground[np.sort(chosen)]
+    return image.reshape(len(image), -1)[:, foreground].astype(np.float32)

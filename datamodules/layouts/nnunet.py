@@ -1,0 +1,83 @@
+"""nnU-Net's raw layout: numbered channels in imagesTr/, labels in labelsTr/, names in dataset.json."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datamodules.case_names import CHANNEL_SUFFIX, group_channels, list_volumes
+from datamodules.cases import Case
+from datamodules.dataset_json import declared_channels, is_decathlon, listed_files, read_description
+from datamodules.formats import image, suffix_of, volume_name
+from datamodules.formats.errors import DataError
+from datamodules.layouts.base import Found, Stated
+from datamodules.layouts.pairing import by_name, join_labels
+
+NAME = "nnunet"
+EXAMPLE = """\
+dataset.json
+imagesTr/NAME_0000.nii.gz   (NAME_0001 for a second channel)
+labelsTr/NAME.nii.gz"""
+
+
+def claims(root: Path) -> bool:
+    """Tell whether there is a dataset.json with imagesTr/, or with a list of files."""
+    if not (root / "dataset.json").is_file():
+        return False
+    description = read_description(root / "dataset.json")
+    return bool(description.get("dataset")) or ((root / "imagesTr").is_dir() and not is_decathlon(root, description))
+
+
+def cases(root: Path, stated: Stated) -> Found:
+    """List the cases of imagesTr/ with their labels in labelsTr/, or those that dataset.json lists.
+
+    Raises:
+        DataError: If a channel or a label is missing, or names bear no channel.
+    """
+    description = read_description(root / "dataset.json")
+    wanted = list(range(len(declared_channels(description)) or 1))
+    if description.get("dataset"):
+        return _listed(root, description, len(wanted), stated)
+    folder = root / "imagesTr"
+    ending = str(description.get("file_ending", ""))
+    files = [path for path in list_volumes(folder) if path.name.endswith(ending)]
+    if unnumbered := [path.name for path in files if not CHANNEL_SUFFIX.fullmatch(volume_name(path))]:
+        raise DataError(
+            folder,
+            expected="names that end in the channel's number, as NAME_0000",
+            found=", ".join(unnumbered[:5]),
+            remedy="rename them",
+        )
+    groups = group_channels(folder, files)
+    if wrong := [name for name in groups if sorted(groups[name]) != wanted and not _is_one_image(groups[name])]:
+        found = [f"{name}: {', '.join(path.name for path in groups[name].values())}" for name in sorted(wrong)]
+        raise DataError(
+            folder,
+            expected=f"channels {', '.join(f'_{channel:04d}' for channel in wanted)} of every case",
+            found="; ".join(found[:5]),
+            remedy="add the missing files, or mend `channel_names` in dataset.json",
+        )
+    if not (root / "labelsTr").is_dir():
+        raise DataError(root / "labelsTr", expected="a folder of labels", found="none", remedy="add it")
+    images = {name: tuple(found[channel] for channel in sorted(found)) for name, found in groups.items()}
+    labels = by_name(root / "labelsTr", list_volumes(root / "labelsTr"))
+    return join_labels(images, labels, root / "labelsTr", stated)
+
+
+def _is_one_image(found: Mapping[int, Path]) -> bool:
+    """Tell whether a case is one PNG, TIFF or BMP, which may hold all channels as colours: reading it will tell."""
+    return list(found) == [0] and suffix_of(found[0]).lower() in image.SUFFIXES
+
+
+def _listed(root: Path, description: Mapping[str, Any], channels: int, stated: Stated) -> Found:
+    listed = listed_files(root / "dataset.json", description)
+    for name, (images, _) in listed.items():
+        if len(images) != channels and not _is_one_image(dict(enumerate(images))):
+            raise DataError(
+                root / "dataset.json",
+                expected=f"{channels} image(s) for each case of `dataset`",
+                found=f"{len(images)} for {name}",
+                remedy="list all channels in their order, or mend `channel_names`",
+            )
+    return Found(
+        [Case(name, name, files, label, spacing_mm=stated.spacing_mm) for name, (files, label) in listed.items()]
+    )

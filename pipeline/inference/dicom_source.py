@@ -1,0 +1,187 @@
+"""Headers of a source series, mended so that a segmentation can refer to them: valid values, and no identifier missing.
+
+The source files themselves are never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from pydicom.dataelem import DataElement
+
+# what a segmentation needs of each single-frame source image beside the first
+_PLACE = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality"),
+    *("Rows", "Columns", "PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"),
+)
+# type 2: they are in the segmentation, with a value or without
+_BLANK = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
+    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime", "SliceThickness", "PositionReferenceIndicator"),
+)
+_IN_META = {"SOPInstanceUID": "MediaStorageSOPInstanceUID", "SOPClassUID": "MediaStorageSOPClassUID"}
+_OF_SERIES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+_SEXES = ("M", "F", "O", "")
+_GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+_PIXEL_GROUP = 0x7FE0
+
+
+@dataclass(frozen=True)
+class Source:
+    """The images that a segmentation refers to.
+
+    Args:
+        headers: Without pixels, one per slice or one of a multi-frame file; they may be changed.
+        messages: What had to be done to them.
+    """
+
+    headers: list[Dataset]
+    messages: list[str]
+
+
+def mend_headers(headers: Sequence[Dataset], content: str, frame: int | None = None) -> Source:
+    """Return copies of the headers of one series that have all identifiers and only valid values.
+
+    Identifiers come from the file's own meta information where the data set has none, and else from the content: the
+    same files always get the same ones. Values that DICOM does not allow are left out, as a segmentation would
+    inherit them.
+
+    Args:
+        headers: In the order of the slices, or one of a multi-frame file.
+        content: A hash of the files.
+        frame: A frame of a multi-frame file, from 0, that stands for all of them in geometry.
+    """
+    dropped: set[str] = set()
+    mended = [_valid(headers[0], dropped), *(_placed(header, dropped) for header in headers[1:])]
+    messages = _identify(headers, mended, content)
+    first = mended[0]
+    for keyword in _BLANK:
+        if keyword not in first:
+            setattr(first, keyword, None if keyword == "SliceThickness" else "")
+    if first.PatientSex not in _SEXES:
+        first.PatientSex = ""
+        dropped.add("PatientSex")
+    first.SpecificCharacterSet = "ISO_IR 192"  # UTF-8, which holds the names of all structures as well
+    if frame is not None:
+        _share_geometry(first, frame)
+    if dropped:
+        messages.append(f"values that DICOM does not allow are left out of the DICOM-SEG: {', '.join(sorted(dropped))}")
+    return Source(mended, messages)
+
+
+def _placed(header: Dataset, dropped: set[str]) -> Dataset:
+    """Return what places an image and names it."""
+    from pydicom import Dataset
+
+    kept = Dataset()
+    for keyword in _PLACE:
+        if keyword in header:
+            kept[keyword] = header[keyword]
+    return _valid(kept, dropped)
+
+
+def _valid(dataset: Dataset, dropped: set[str]) -> Dataset:
+    """Return a copy with the public elements whose values may be written, in sequences too."""
+    from pydicom import Dataset
+    from pydicom.datadict import keyword_for_tag
+
+    kept = Dataset()
+    for tag in list(dataset.keys()):
+        if tag.is_private or tag.group == _PIXEL_GROUP or tag.element == 0:
+            continue
+        try:
+            element = dataset[tag]
+            element = _valid_element(element, dropped)
+        except (ValueError, TypeError, NotImplementedError, LookupError, OverflowError):  # pydicom's on bad values
+            dropped.add(keyword_for_tag(tag) or str(tag))
+            continue
+        kept.add(element)
+    return kept
+
+
+def _valid_element(element: DataElement, dropped: set[str]) -> DataElement:
+    """Return an element of its own, or raise what pydicom says of a value that is not allowed."""
+    from pydicom import config
+    from pydicom.dataelem import DataElement
+    from pydicom.sequence import Sequence as Items
+    from pydicom.valuerep import validate_value
+
+    if element.VR == "SQ":
+        return DataElement(element.tag, "SQ", Items([_valid(item, dropped) for item in element.value]))
+    values = element.value if element.VM > 1 else [element.value]
+    for value in values:
+        if value is not None:
+            validate_value(element.VR, _checkable(value), config.RAISE)
+    return DataElement(element.tag, element.VR, element.value, validation_mode=config.RAISE)
+
+
+def _checkable(value: Any) -> Any:  # noqa: ANN401 -- any value of an element
+    """Return a value in the form that is checked: decimal strings as they are stored."""
+    original = getattr(value, "original_string", None)
+    return original if isinstance(original, str) else value
+
+
+def _identify(headers: Sequence[Dataset], mended: Sequence[Dataset], content: str) -> list[str]:
+    """Give every header its identifiers; return what was made up."""
+    found: set[str] = set()
+    made: set[str] = set()
+    for index, (header, kept) in enumerate(zip(headers, mended, strict=True)):
+        for keyword, in_meta in _IN_META.items():
+            if _is_uid(kept.get(keyword)):
+                continue
+            value = getattr(header, "file_meta", {}).get(in_meta)
+            if _is_uid(value):
+                found.add(keyword)
+            else:
+                made.add(keyword)
+                value = _class_of(kept) if keyword == "SOPClassUID" else _derived(content, keyword, index)
+            setattr(kept, keyword, value)
+    for keyword in _OF_SERIES:
+        if not _is_uid(mended[0].get(keyword)):
+            made.add(keyword)
+            for kept in mended:
+                setattr(kept, keyword, _derived(content, keyword))
+    messages = []
+    if found:
+        messages.append(f"the source has {', '.join(sorted(found))} in its file meta information alone")
+    if made:
+        names = ", ".join(sorted(made))
+        messages.append(f"the source has no {names}: the DICOM-SEG has made-up ones, and links by them lead nowhere")
+    return messages
+
+
+def _is_uid(value: object) -> bool:
+    from pydicom.uid import UID
+
+    return isinstance(value, str) and bool(value) and UID(value).is_valid
+
+
+def _derived(content: str, *names: object) -> str:
+    """Return an identifier that belongs to the content and the names."""
+    from pydicom.uid import generate_uid
+
+    return str(generate_uid(entropy_srcs=[content, *map(str, names)]))
+
+
+def _class_of(header: Dataset) -> str:
+    """Return the class of images of the header's modality."""
+    from pydicom import uid
+
+    known = {"CT": uid.CTImageStorage, "MR": uid.MRImageStorage, "PT": uid.PositronEmissionTomographyImageStorage}
+    return str(known.get(header.get("Modality"), uid.SecondaryCaptureImageStorage))
+
+
+def _share_geometry(header: Dataset, frame: int) -> None:
+    """Put direction and spacing, which all frames have in common, to where all frames look for them."""
+    from pydicom import Dataset
+
+    shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    own = header.PerFrameFunctionalGroupsSequence[frame]
+    for keyword in _GEOMETRY:
+        if keyword not in shared[0] and keyword in own:
+            shared[0][keyword] = own[keyword]
+    header.SharedFunctionalGroupsSequence = shared

@@ -1,0 +1,158 @@
+"""Find the most wanted of several networks that fits memory and time, with few measurements."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.planning.costs import Cost, estimate
+from pipeline.planning.quantities import gib
+from pipeline.planning.trial import Measured, Trial, measure
+
+log = logging.getLogger(__name__)
+
+MOST_TRIALS = 4
+_MARGIN = 0.97  # a prediction this close to the limit counts as over it
+_FIRST_RATE = 2e11  # multiply-adds a second of a step; what a step takes corrects it
+
+
+class DoesNotFitError(Exception):
+    """Not even the least of the networks fits the memory."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One network of a ladder.
+
+    Args:
+        trial: Its training step.
+        words: What it is, for the log.
+    """
+
+    trial: Trial
+    words: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a step may take.
+
+    Args:
+        memory_bytes: Growth of the process.
+        step_s: Seconds; None for any.
+    """
+
+    memory_bytes: int
+    step_s: float | None = None
+
+    def hold(self, found: Measured) -> bool:
+        """Tell whether what was measured is within the limits."""
+        return self.memory_holds(found) and (self.step_s is None or found.step_s <= self.step_s)
+
+    def memory_holds(self, found: Measured) -> bool:
+        """Tell whether memory is within its limit."""
+        return found.ran and found.peak_bytes <= self.memory_bytes
+
+
+@dataclass
+class Scale:
+    """How measured memory and time relate to the arithmetic; corrected by every measurement."""
+
+    memory: float = 0.8
+    seconds: float = 1 / _FIRST_RATE
+
+    def learn(self, cost: Cost, found: Measured, limits: Limits) -> None:
+        """Take in a measurement."""
+        if found.ran:
+            self.memory = found.peak_bytes / cost.bytes
+            self.seconds = found.step_s / cost.multiply_adds
+        else:
+            self.memory = max(1.5 * self.memory, 1.2 * limits.memory_bytes / cost.bytes)
+
+    def predicts(self, cost: Cost, limits: Limits) -> bool:
+        """Tell whether a cost will be within the limits."""
+        slow = limits.step_s is not None and self.seconds * cost.multiply_adds > _MARGIN * limits.step_s
+        return self.memory * cost.bytes <= _MARGIN * limits.memory_bytes and not slow
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was chosen.
+
+    Args:
+        index: The rung.
+        measured: What its step took.
+        in_time: Whether it is as fast as was asked for.
+        trials: How many steps were measured.
+    """
+
+    index: int
+    measured: Measured
+    in_time: bool
+    trials: int
+
+
+@dataclass
+class _Search:
+    rungs: Sequence[Rung]
+    limits: Limits
+    scale: Scale
+    found: dict[int, Measured] = field(default_factory=dict)
+    costs: dict[int, Cost] = field(default_factory=dict)
+
+    def cost(self, index: int) -> Cost:
+        if index not in self.costs:
+            self.costs[index] = estimate(self.rungs[index].trial)
+        return self.costs[index]
+
+    def best(self) -> int | None:
+        """Return the most wanted rung that was measured and is within the limits."""
+        return min((index for index, taken in self.found.items() if self.limits.hold(taken)), default=None)
+
+    def next(self) -> int | None:
+        """Return the rung to measure next, None when none is left that could be better."""
+        best = self.best()
+        open_rungs = [index for index in range(len(self.rungs)) if index not in self.found]
+        wanted = [index for index in open_rungs if best is None or index < best]
+        promising = next((index for index in wanted if self.scale.predicts(self.cost(index), self.limits)), None)
+        if promising is not None or best is not None:
+            return promising
+        return open_rungs[-1] if open_rungs else None
+
+
+def fit(
+    rungs: Sequence[Rung],
+    limits: Limits,
+    scale: Scale | None = None,
+    take: Callable[[Trial, int], Measured] = measure,
+) -> Fitted:
+    """Return the most wanted rung whose measured step is within the limits.
+
+    Memory is a limit that holds. Where time does not suffice for any, the last rung within memory is taken.
+
+    Args:
+        rungs: From the most wanted to the least.
+        limits: Of memory and time.
+        scale: What earlier measurements have taught; it is corrected in place.
+        take: Measures a trial.
+
+    Raises:
+        DoesNotFitError: Names the memory of the least rung.
+    """
+    search = _Search(rungs, limits, scale or Scale())
+    while len(search.found) < MOST_TRIALS and (index := search.next()) is not None:
+        log.info("Trying a training step, %d of at most %d: %s", len(search.found) + 1, MOST_TRIALS, rungs[index].words)
+        taken = take(rungs[index].trial, limits.memory_bytes)
+        log.info("  %s", f"{gib(taken.peak_bytes)}, {taken.step_s:.2f} s" if taken.ran else "out of memory")
+        search.found[index] = taken
+        search.scale.learn(search.cost(index), taken, limits)
+    best = search.best()
+    if best is None:
+        best = max((index for index, taken in search.found.items() if limits.memory_holds(taken)), default=None)
+    if best is None:
+        least = rungs[max(search.found)]
+        took = search.found[max(search.found)]
+        raise DoesNotFitError(f"{least.words} takes {gib(took.peak_bytes)} of {gib(limits.memory_bytes)}")
+    taken = search.found[best]
+    return Fitted(best, taken, limits.hold(taken), len(search.found))

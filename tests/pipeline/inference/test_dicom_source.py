@@ -1,0 +1,106 @@
+"""Headers of a source as a segmentation can use them."""
+
+import pydicom
+import pytest
+from pydicom import config
+from pydicom.uid import UID, CTImageStorage
+
+from pipeline.inference.dicom_source import mend_headers
+
+CONTENT = "c" * 64
+
+
+@pytest.fixture
+def headers(tmp_path, make_dicom_series):
+    def make(**changes):
+        paths = make_dicom_series(tmp_path / "ct", shape=(6, 5, 3), **changes)
+        return [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
+
+    return make
+
+
+def test_whole_headers_stay_as_they_are(headers):
+    source = mend_headers(headers(), CONTENT)
+    assert source.messages == []
+    for before, after in zip(headers(), source.headers, strict=True):
+        for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "ImagePositionPatient", "Rows"):
+            assert after[keyword].value == before[keyword].value
+    assert source.headers[0].PatientName == "Doe^Jane"
+
+
+def test_the_source_is_not_changed(headers):
+    sources = headers(PatientSex="X", StudyInstanceUID="")
+    before = [header.to_json() for header in sources]
+    mend_headers(sources, CONTENT)
+    assert [header.to_json() for header in sources] == before
+
+
+def test_identifiers_come_from_the_file_meta_information(headers):
+    sources = headers()
+    expected = [header.SOPInstanceUID for header in sources]
+    for header in sources:
+        header.SOPInstanceUID = header.SOPClassUID = ""
+    source = mend_headers(sources, CONTENT)
+    assert [header.SOPInstanceUID for header in source.headers] == expected
+    assert {header.SOPClassUID for header in source.headers} == {CTImageStorage}
+    assert source.messages == ["the source has SOPClassUID, SOPInstanceUID in its file meta information alone"]
+
+
+def test_missing_identifiers_are_made_of_the_content(headers):
+    sources = headers(StudyInstanceUID="", SeriesInstanceUID=None, FrameOfReferenceUID="")
+    for header in sources:
+        header.SOPInstanceUID = ""
+        del header.file_meta
+    once, again, other = (mend_headers(sources, content) for content in (CONTENT, CONTENT, "d" * 64))
+    found = [[header[word].value for word in ("StudyInstanceUID", "SOPInstanceUID")] for header in once.headers]
+    assert found == [[header[word].value for word in ("StudyInstanceUID", "SOPInstanceUID")] for header in again.headers]
+    assert len({uid for _, uid in found}) == 3
+    assert len({study for study, _ in found}) == 1
+    assert other.headers[0].StudyInstanceUID != once.headers[0].StudyInstanceUID
+    for header in once.headers:
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
+            assert UID(header[keyword].value).is_valid
+    (message,) = once.messages
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
+        assert keyword in message
+
+
+def test_the_class_of_an_image_without_one_follows_its_modality(headers):
+    sources = headers()
+    for header in sources:
+        header.SOPClassUID = ""
+        del header.file_meta
+    assert {header.SOPClassUID for header in mend_headers(sources, CONTENT).headers} == {CTImageStorage}
+
+
+def test_values_that_dicom_does_not_allow_are_left_out_and_told_without_their_content(headers, monkeypatch):
+    monkeypatch.setattr(config.settings, "_writing_validation_mode", config.IGNORE)
+    monkeypatch.setattr(config.settings, "_reading_validation_mode", config.IGNORE)
+    item = pydicom.Dataset()
+    item.CodeValue = "x" * 30
+    item.CodeMeaning = "kept"
+    sources = headers(PatientBirthDate="1970.01.02", PatientSex="X", StudyID="s" * 40, ProcedureCodeSequence=[item])
+    source = mend_headers(sources, CONTENT)
+    first = source.headers[0]
+    assert (first.PatientBirthDate, first.PatientSex, first.StudyID) == ("", "", "")
+    assert first.ProcedureCodeSequence[0].CodeMeaning == "kept"
+    (message,) = source.messages
+    for keyword in ("PatientBirthDate", "PatientSex", "StudyID", "CodeValue"):
+        assert keyword in message
+    assert "1970" not in message
+
+
+def test_what_a_segmentation_must_have_is_blank_where_it_is_missing(headers):
+    missing = dict.fromkeys(["PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber"])
+    first = mend_headers(headers(**missing, SliceThickness=None), CONTENT).headers[0]
+    for keyword in missing:
+        assert keyword in first
+        assert not first[keyword].value
+    assert first.SliceThickness is None
+
+
+def test_names_in_another_encoding_survive_the_change_to_utf8(headers):
+    sources = headers(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
+    first = mend_headers(sources, CONTENT).headers[0]
+    assert first.SpecificCharacterSet == "ISO_IR 192"
+    assert str(first.PatientName) == "Müller^Jörg"
