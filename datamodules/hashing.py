@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.cases import Case, refuse_absent
-from datamodules.formats import format_of, volume_files
+from datamodules.formats import dicom, format_of, volume_files
 from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 
@@ -51,7 +51,7 @@ def _hash_volume(path: Path, options: ReadOptions) -> str:
     """Return the format and the hash of all files of a volume."""
     kind = format_of(path, options).name
     files = volume_files(path, options)
-    if kind == "dicom":
+    if kind == dicom.name:
         return f"{kind} {digest_of(map(hash_file, files))}"
     names = [file.name if path.is_dir() else file.suffix.lower() for file in files]
     return f"{kind} " + " ".join(f"{name!r} {hash_file(file)}" for name, file in zip(names, files, strict=True))

@@ -1,7 +1,7 @@
 """Which cases train and which validate: folds by group, from a seed."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ class SplitChoice:
     """Which cases validate.
 
     Args:
-        fold: Which of the folds.
+        fold: Which of the folds, or of those that the data set itself states.
         folds: Number of folds.
         seed: Seed of the order in which patients are dealt out.
         group_pattern: Regular expression whose first group, found in a case's name, is its patient.
@@ -55,6 +55,11 @@ class Split:
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
         return {"train": list(self.train), "validation": list(self.validation)}
+
+    def only(self, ids: Collection[str]) -> tuple["Split", tuple[str, ...]]:
+        """Return the split of some of its cases, and those that were left out."""
+        train, validation = (tuple(id_ for id_ in part if id_ in ids) for part in (self.train, self.validation))
+        return Split(train, validation), tuple(sorted({*self.train, *self.validation} - set(ids)))
 
 
 def split_cases(cases: Sequence[Grouped], *, fold: int, folds: int, seed: int) -> Split:

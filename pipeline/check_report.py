@@ -81,13 +81,14 @@ def _of_case(facts: CaseFacts) -> dict[str, Any]:
 
 
 def lines(result: CheckResult) -> Iterator[str]:
-    """Yield the findings by severity, each with its cases and what to do, and a line that sums up."""
+    """Yield the findings by severity, each with its cases and what to do, then forecasts, and a line that sums up."""
     for severity in SEVERITIES:
         found = result.of(severity)
         if found:
             yield f"{len(found)} {_WORDS[severity] if len(found) > 1 else severity}"
         for finding in found:
             yield from _of_finding(finding)
+    yield from result.forecasts
     yield _summary(result)
 
 

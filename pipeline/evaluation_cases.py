@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.cases import list_volumes, refuse_twins, same_name
-from datamodules.formats import Volume, read_labels, strip_suffix
+from datamodules.formats import Volume, dicom, read_labels, strip_suffix
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import AFFINE_TOLERANCE
 from datamodules.labels import LabelSet, Structure
@@ -117,7 +117,9 @@ def _check_geometry(prediction: Volume, reference: Volume) -> None:
 def _by_name(path: Path) -> dict[str, Path]:
     if not path.exists():
         raise DataError(path, "a folder of label volumes, or one file", "nothing", "check the path")
-    files = list_volumes(path) if path.is_dir() else [path]
+    listed = list_volumes(path) if path.is_dir() else [path]
+    # a DICOM-SEG lies beside the volume that holds the same mask
+    files = [file for file in listed if path.is_file() or file.suffix.lower() not in dicom.suffixes]
     if not files:
         raise DataError(path, "label volumes", "none", "give the folder that holds the label files themselves")
     refuse_twins(path, [(strip_suffix(file), file.name) for file in files])

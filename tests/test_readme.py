@@ -1,5 +1,6 @@
 """The commands of README.md and docs/ run as they stand there, on generated data and with a tiny budget."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -40,8 +41,19 @@ def figures(tmp_path_factory):
     return make_figures(tmp_path_factory.mktemp("docs") / "KEYPOINTS", images=12, frames=12, workers=0)
 
 
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, make_dicom_series):
+    """Two series in folders of their own."""
+    folder = tmp_path_factory.mktemp("docs") / "STUDY"
+    for number, name in enumerate(("first", "second")):
+        make_dicom_series(folder / name, shape=(24, 20, 12), seed=number)
+    return folder
+
+
 def budget(arguments):
     """What makes a training quick."""
+    if "my.yaml" in arguments:
+        return BUDGET  # it is planned for this data
     if any("hourglass" in word for word in arguments):
         return [*BUDGET, *HOURGLASS]
     # Multiples of the encoder's whole step.
@@ -50,7 +62,7 @@ def budget(arguments):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_way_from_data_to_results_runs_as_written(page, data, figures, tmp_path, monkeypatch):
+def test_the_way_from_data_to_results_runs_as_written(page, data, figures, study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     places = {
@@ -61,6 +73,8 @@ def test_the_way_from_data_to_results_runs_as_written(page, data, figures, tmp_p
         "LABELS": data / "labelsTr",
         "DATA/labelsTr": data / "labelsTr",
         "VIDEO": figures / "video.mp4",
+        "SERIES": study / "first",
+        "STUDY": study,
     }
     written = commands(page, "pipeline")
     verbs = {verb for verb, *_ in written}
@@ -73,9 +87,13 @@ def test_the_way_from_data_to_results_runs_as_written(page, data, figures, tmp_p
             assert stop.value.code == 0
         else:
             assert main([verb, *arguments, *extra]) == 0, words
-    if "predict" in verbs:
+    if "predict" in verbs and page.name != "dicom.md":
         assert len(list((tmp_path / "masks").glob("*.nii.gz"))) == 5
         assert len(list((tmp_path / "masks" / "overlays").glob("*.png"))) == 5
+    if page.name == "dicom.md":
+        assert (tmp_path / "segmentations" / "first.nii.gz").exists()
+        reports = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("segmentations*/report.json"))]
+        assert [[case["id"] for case in report["cases"]] for report in reports] == [["first"], ["first", "second"]]
     if "evaluate" in verbs:
         assert (tmp_path / "scores" / "summary.json").exists()
     if "pose" in verbs:
@@ -85,9 +103,10 @@ def test_the_way_from_data_to_results_runs_as_written(page, data, figures, tmp_p
 @pytest.mark.parametrize(
     ("page", "verbs"),
     [
-        ("README.md", ["predict", "evaluate", "train", "pose"]),
+        ("README.md", ["check", "plan", "train", "predict", "evaluate", "train", "pose"]),
         ("docs/segmentation.md", ["predict", "evaluate"]),
         ("docs/pose.md", ["train", "pose", "pose", "pose"]),
+        ("docs/dicom.md", ["train", "predict", "predict"]),
     ],
 )
 def test_these_pages_end_with_results(page, verbs):

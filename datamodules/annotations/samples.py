@@ -110,4 +110,3 @@ def _groups(
 
 def _counted(groups: Iterable[str | None]) -> int:
     return len(set(groups))
-

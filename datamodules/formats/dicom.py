@@ -20,6 +20,7 @@ from datamodules.formats.dicom_frames import Slice
 from datamodules.formats.dicom_geometry import affine_of, order_slices
 from datamodules.formats.dicom_guard import Guard
 from datamodules.formats.dicom_headers import DAMAGED, looks_like_dicom, read_header
+from datamodules.formats.dicom_labels import read_segmentation
 from datamodules.formats.dicom_numbers import check_numbers
 from datamodules.formats.dicom_parts import Part
 from datamodules.formats.dicom_pixels import stored_frames
@@ -100,9 +101,16 @@ def read(path: Path, options: ReadOptions) -> Volume:
 
 
 def read_labels(path: Path, options: ReadOptions) -> Volume:
-    """Refuse: images hold no labels, and segmentation objects are read by highdicom."""
+    """Read a DICOM-SEG file to segment numbers, on the grid that its frames span; see dicom_labels.
+
+    Raises:
+        DataError: It is no segmentation, or damaged.
+    """
     del options
-    raise DataError(path, "labels as NIfTI, NRRD or images", "DICOM", "convert the segmentation to NIfTI")
+    if path.is_dir():
+        remedy = "name the DICOM-SEG file itself"
+        raise DataError(path, "a file of labels", "a folder of DICOM files", remedy)
+    return read_segmentation(path)
 
 
 def stored_shape(path: Path) -> tuple[int, ...] | None:

@@ -31,7 +31,9 @@ def check_codestream(path: Path, frame: bytes, form: FrameFormat) -> None:
     size = _size_of_jpeg_2000(frame) if form.syntax.startswith(_JPEG_2000) else _size_of_jpeg(frame)
     if size is None:
         raise DataError(path, f"a stream of {form.syntax.name}", f"bytes that begin with {frame[:8]!r}", DAMAGED)
-    columns, rows, components, bits = size
+    columns, rows, components, bits, is_signed = size
+    if is_signed and not form.is_signed:
+        raise DataError(path, "a stream of unsigned numbers, as the header states", "one of signed numbers", DAMAGED)
     if (columns, rows, components) != (form.columns, form.rows, 1) or not 0 < bits <= form.bits_allocated:
         found = f"a stream of {columns} x {rows} x {components} of {bits} bits"
         expected = f"{form.columns} x {form.rows} x 1 of at most {form.bits_allocated} bits, as the header states"
@@ -40,18 +42,18 @@ def check_codestream(path: Path, frame: bytes, form: FrameFormat) -> None:
         raise DataError(path, "an end marker at the end of the encoded frame", f"{frame[-2:]!r}", DAMAGED)
 
 
-def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int, int, int] | None:
-    """Return columns, rows, components and bits of a JPEG 2000 codestream, also of one in a JP2 file."""
+def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int, int, int, bool] | None:
+    """Return columns, rows, components, bits and sign of a JPEG 2000 codestream, also of one in a JP2 file."""
     start = frame.find(_START_2000)
     if start < 0 or len(frame) < start + 43:
         return None
     # after the length and the capabilities: size, offset, tile size, tile offset, number of components, depth
     right, bottom, left, top, *_, components, depth = struct.unpack_from(">8IHB", frame, start + 8)
-    return right - left, bottom - top, components, (depth & 0x7F) + 1
+    return right - left, bottom - top, components, (depth & 0x7F) + 1, bool(depth & 0x80)
 
 
-def _size_of_jpeg(frame: bytes) -> tuple[int, int, int, int] | None:
-    """Return columns, rows, components and bits from the frame header of a JPEG or JPEG-LS stream."""
+def _size_of_jpeg(frame: bytes) -> tuple[int, int, int, int, bool] | None:
+    """Return columns, rows, components, bits and sign from the frame header of a JPEG or JPEG-LS stream."""
     if frame[:2] != b"\xff\xd8":
         return None
     place = 2
@@ -64,6 +66,6 @@ def _size_of_jpeg(frame: bytes) -> tuple[int, int, int, int] | None:
             if place + 10 > len(frame):
                 return None
             bits, rows, columns, components = struct.unpack_from(">BHHB", frame, place + 4)
-            return columns, rows, components, bits
+            return columns, rows, components, bits, False  # JPEG knows no sign
         place += 2 + int(struct.unpack_from(">H", frame, place + 2)[0])
     return None

@@ -53,7 +53,7 @@ class Slice:
         thickness: Stated distance to a neighbouring slice in mm, else the slice's thickness, else None.
         slope: Factor from stored numbers to intensities.
         intercept: What is added after it.
-        is_rescaled: The header has a slope or an intercept.
+        is_rescaled: The header has a slope and an intercept.
         photometric: Photometric interpretation.
         padding: PixelPaddingValue, a stored number that stands for "no measurement" where there is one.
         marks: (name, value) of what tells the parts of a 4-D series apart.
@@ -116,10 +116,7 @@ def _slice(path: Path, index: int, groups: list[Dataset], header: Dataset) -> Sl
     spacing = _numbers(path, _find(groups, "PixelMeasuresSequence", "PixelSpacing"), "PixelSpacing", 2)
     if spacing and min(spacing) <= 0:
         raise DataError(path, "a PixelSpacing above 0 mm", str(spacing), MALFORMED)
-    slope = _number(path, _find(groups, "PixelValueTransformationSequence", "RescaleSlope"), "RescaleSlope")
-    if slope == 0:
-        raise DataError(path, "a RescaleSlope other than 0", "0", MALFORMED)
-    intercept = _number(path, _find(groups, "PixelValueTransformationSequence", "RescaleIntercept"), "RescaleIntercept")
+    slope, intercept = _rescaling(path, groups)
     return Slice(
         path=path,
         frame=index,
@@ -133,11 +130,22 @@ def _slice(path: Path, index: int, groups: list[Dataset], header: Dataset) -> Sl
         thickness=_thickness(path, groups),
         slope=1.0 if slope is None else slope,
         intercept=intercept or 0.0,
-        is_rescaled=slope is not None or intercept is not None,
+        is_rescaled=slope is not None,
         photometric=str(header.get("PhotometricInterpretation") or "MONOCHROME2"),
         padding=_padding(header),
         marks=_marks(groups),
     )
+
+
+def _rescaling(path: Path, groups: list[Dataset]) -> tuple[float | None, float | None]:
+    """Return slope and intercept, both of them or neither."""
+    found = [
+        _number(path, _find(groups, "PixelValueTransformationSequence", keyword), keyword)
+        for keyword in ("RescaleSlope", "RescaleIntercept")
+    ]
+    if found[0] == 0 or (found[0] is None) != (found[1] is None):
+        raise DataError(path, "a RescaleSlope other than 0 and a RescaleIntercept, or neither", str(found), MALFORMED)
+    return found[0], found[1]
 
 
 def _orientation(path: Path, groups: list[Dataset]) -> tuple[float, ...] | None:

@@ -84,8 +84,8 @@ def _step(slices: Sequence[Slice]) -> NDArray[np.float64]:
     away = np.linalg.norm(places - places[0] - np.arange(len(slices))[:, None] * step, axis=1)
     if away.max() > GAP_TOLERANCE * spacing:
         worst = int(away.argmax())
-        found = f"{_name(slices[worst])} {away[worst]:.4g} mm beside the line from the first slice to the last"
-        raise DataError(slices[worst].path, "slices along one line: a tilt that is constant", found, _AGAIN)
+        found = f"{_name(slices[worst])} {away[worst]:.4g} mm from its place between the first and the last"
+        raise DataError(slices[worst].path, "slices evenly along one line, their tilt constant", found, _AGAIN)
     return step
 
 

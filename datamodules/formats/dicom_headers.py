@@ -23,6 +23,7 @@ _UNDEFINED = 0xFFFFFFFF  # the length of an element that ends with a delimiter
 _MAGIC_OFFSET = 128
 # the first element of a data set without a preamble: group 0002 or 0008, little or big endian
 _FIRST_TAGS = (b"\x08\x00", b"\x02\x00", b"\x00\x08")
+_LONGEST_FIRST = 256  # bytes; other binary files begin with a small number too, but not with two
 _FIRST_ELEMENTS = (0x00, 0x01, 0x05, 0x08, 0x12, 0x13, 0x14, 0x16, 0x18)
 
 
@@ -123,7 +124,9 @@ def _starts_with_element(start: bytes) -> bool:
     if len(start) < 8 or start[:2] not in _FIRST_TAGS:
         return False
     low, high = sorted(start[2:4])  # in either byte order
-    return low == 0 and high in _FIRST_ELEMENTS
+    is_explicit = start[4:6].isalpha() and start[4:6].isupper()
+    length = min(int.from_bytes(start[4:8], "little"), int.from_bytes(start[4:8], "big"))
+    return low == 0 and high in _FIRST_ELEMENTS and (is_explicit or length <= _LONGEST_FIRST)
 
 
 def _inflated(path: Path, stream: BinaryIO, stop: Callable[[int, str | None, int], bool] | None) -> Dataset | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datamodules.formats.dicom_frames import MALFORMED, Slice, integer, slices_of
-from datamodules.formats.dicom_headers import looks_like_dicom, naming, read_header
+from datamodules.formats.dicom_headers import has_suffix, looks_like_dicom, naming, read_header
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ _NO_IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.481.5": "a plan",
 }
 _CACHED_HEADERS = 20000  # about 1 KB each; reading one series after the other parses a folder once
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def dicom_files(path: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             file = Path(folder) / name
-            # a pipe or a device would be waited for
-            wanted = not name.startswith(".") and name.upper() != "DICOMDIR" and file.is_file()
+            # a pipe or a device would be waited for; a slice behind a broken link must not be lost in silence
+            readable = file.is_file() or (has_suffix(file) and not file.exists())
+            wanted = not name.startswith(".") and name.upper() != "DICOMDIR" and readable
             if wanted and looks_like_dicom(file):
                 yield file
 
@@ -104,7 +106,8 @@ def image_of(path: Path) -> Image | str:
     Raises:
         DataError: It cannot be parsed, or says what cannot be.
     """
-    state = path.stat()
+    with naming(path):
+        state = path.stat()
     return _parsed(path, (state.st_ino, state.st_size, state.st_mtime_ns))
 
 
@@ -133,9 +136,16 @@ def _parsed(path: Path, _state: tuple[int, ...]) -> Image | str:
 
 
 def _no_image(header: Dataset) -> str | None:
-    """Return what a data set is where it is no image, by its modality or its class."""
+    """Return what a data set is where it is no grey image of a patient, by its modality, class and samples."""
     modality = str(header.get("Modality") or "")
     # some anonymised files have an empty class in the data set and keep it in the file meta information
     uid = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
     kind = _NO_IMAGES.get(modality) or _NO_IMAGE_CLASSES.get(uid)
-    return f"{modality or uid} ({kind})" if kind else None
+    if kind:
+        return f"{modality or uid} ({kind})"
+    if header.get("SamplesPerPixel", 1) == 3:
+        return f"{modality} (colour images)"
+    # a dose report or a screen, kept beside the series of a study
+    if uid.startswith(_SECONDARY_CAPTURE) and "ImagePositionPatient" not in header:
+        return f"{modality} (screen captures)"
+    return None

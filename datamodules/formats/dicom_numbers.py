@@ -25,8 +25,13 @@ def check_numbers(path: Path, slices: Sequence[Slice], modality: str) -> None:
         modality: Such as "CT".
 
     Raises:
-        DataError: Some slices are inverted on screens and others are not.
+        DataError: Some slices are rescaled or inverted on screens, and others are not.
     """
+    rescaled = {one.is_rescaled for one in slices}
+    if len(rescaled) > 1:
+        bare = next(one for one in slices if not one.is_rescaled)
+        found = f"none in {bare.path.name}, frame {bare.frame + 1}"
+        raise DataError(bare.path, "a RescaleSlope in every slice of a volume that has them", found, MALFORMED)
     kinds = sorted({one.photometric for one in slices})
     if len(kinds) > 1:
         raise DataError(path, "one photometric interpretation in a volume", " and ".join(kinds), MALFORMED)
@@ -35,7 +40,7 @@ def check_numbers(path: Path, slices: Sequence[Slice], modality: str) -> None:
     padding = sorted({one.padding for one in slices if one.padding is not None})
     if padding:
         logger.info("%s: pixels of the stored number %s are padding; they keep their number", path, padding)
-    if modality == "CT" and not all(one.is_rescaled for one in slices):
+    if modality == "CT" and rescaled == {False}:
         logger.warning("%s: a CT without RescaleSlope and RescaleIntercept: stored numbers are taken as HU", path)
     if len({(one.slope, one.intercept) for one in slices}) > 1:
         logger.info("%s: slope and intercept change from slice to slice; each slice has its own applied", path)

@@ -18,6 +18,12 @@ from datamodules.formats.errors import DataError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+_NATIVE = (
+    "1.2.840.10008.1.2",  # implicit VR, little endian
+    "1.2.840.10008.1.2.1",  # explicit VR, little endian
+    "1.2.840.10008.1.2.1.99",  # the same, deflated
+    "1.2.840.10008.1.2.2",  # explicit VR, big endian
+)
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -41,10 +47,10 @@ def stored_frames(path: Path, frames: Sequence[int], guard: Guard) -> list[NDArr
         count = integer(path, dataset, "NumberOfFrames", default=1)
         if "PixelData" not in dataset:
             raise DataError(path, "pixel data of whole numbers", "none", DAMAGED)
-        if form.syntax.is_encapsulated:
-            return decode_frames(path, dataset, form, count, frames, guard)
-        native = _native(path, dataset, form, count)
-        return [native[index] for index in frames]
+        if form.syntax in _NATIVE:
+            native = _native(path, dataset, form, count)
+            return [native[index] for index in frames]
+        return decode_frames(path, dataset, form, count, frames, guard)
 
 
 def _frame_format(path: Path, dataset: Dataset) -> FrameFormat:

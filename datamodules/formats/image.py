@@ -22,6 +22,7 @@ from datamodules.formats.geometry import check_spacing
 from datamodules.formats.label_values import whole_numbers
 from datamodules.formats.stated_spacing import REMEDY, diagonal
 from datamodules.formats.tiff import check_tiff
+from datamodules.formats.tiff_tags import check_numbers
 from datamodules.formats.volume import Volume
 
 name = "image"
@@ -121,6 +122,8 @@ def read_pages(path: Path) -> list[NDArray[Any]]:
     if not decoded or len(pages) != count:
         found = f"{len(data)} bytes of which {len(pages)} pages do"
         raise DataError(path, "an image that decodes" if count == 1 else f"{count} pages that decode", found, _REMEDY)
+    for page in pages:
+        check_numbers(path, page)
     return [_to_channels(page) for page in pages]
 
 

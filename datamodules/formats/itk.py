@@ -70,7 +70,7 @@ def read_stored(header: Header) -> NDArray[Any]:
     voxels = read_exactly(header.data_file, header.offset, claimed, header.encoding)
     native = voxels.view(header.dtype).astype(header.dtype.newbyteorder("="), copy=False)
     stored = native.reshape(header.sizes, order="F").transpose(header.spatial + header.others)
-    return stored.reshape(header.shape + (1,) * (3 - len(header.shape)), order="A")
+    return np.expand_dims(stored, 2) if len(header.spatial) == 2 else stored
 
 
 def read(header: Header, options: ReadOptions) -> Volume:

@@ -44,7 +44,7 @@ def floats(path: Path, field: str, text: str, number: int | None = None) -> list
     words = text.split()
     values = [float(word) if _FLOAT.fullmatch(word) else math.inf for word in words]
     if any(abs(value) > _LARGEST for value in values) or len(words) != (number or len(words)):
-        raise DataError(path, f"{field}: {number or 'some'} numbers", _shown(text), _REMEDY)
+        raise DataError(path, f"{field}: {number or 'some'} numbers", shown(text), _REMEDY)
     return values
 
 
@@ -56,7 +56,7 @@ def counts(path: Path, field: str, text: str, number: int | None = None) -> list
     """
     words = text.split()
     if not all(_COUNT.fullmatch(word) for word in words) or len(words) != (number or len(words)):
-        raise DataError(path, f"{field}: {number or 'some'} whole numbers", _shown(text), _REMEDY)
+        raise DataError(path, f"{field}: {number or 'some'} whole numbers", shown(text), _REMEDY)
     return [int(word) for word in words]
 
 
@@ -68,7 +68,7 @@ def one_of(path: Path, field: str, text: str, known: dict[str, str]) -> str:
     """
     if text not in known:
         names = ", ".join(list(known)[:_SHOWN]) + (" or a like name" if len(known) > _SHOWN else "")
-        raise DataError(path, f"{field}: one of {names}", _shown(text), _REMEDY)
+        raise DataError(path, f"{field}: one of {names}", shown(text), _REMEDY)
     return known[text]
 
 
@@ -80,17 +80,17 @@ def beside(path: Path, name: str) -> Path:
     """
     one = "convert the volume to one file, .nrrd or .mha"
     if name.split(" ")[0].upper() == "LIST" or "%" in name:
-        raise DataError(path, "one data file", f"a list or pattern of files, {_shown(name)}", one)
+        raise DataError(path, "one data file", f"a list or pattern of files, {shown(name)}", one)
     parts = PurePosixPath(name).parts
     strange = "\\" in name or len(os.fsencode(name)) > _LONGEST_NAME or any(ord(letter) < 32 for letter in name)
     if len(parts) != 1 or parts[0] == ".." or strange:
-        raise DataError(path, "a data file in the header's own folder", _shown(name), f"lay it there, or {one}")
+        raise DataError(path, "a data file in the header's own folder", shown(name), f"lay it there, or {one}")
     file = path.parent / parts[0]
     if not file.is_file():
         raise DataError(path, f"its data file {parts[0]} beside it", "no such file", "copy both files together")
     return file
 
 
-def _shown(text: str) -> str:
-    """Quote what was found, short enough for a message."""
+def shown(text: str) -> str:
+    """Return what was found in quotes, short enough for a message."""
     return repr(text if len(text) <= 80 else f"{text[:77]}...")

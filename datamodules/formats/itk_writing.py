@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813 - its name everywhere in the field
 
 _COMPRESSION = 1  # labels shrink a hundredfold at any level; the higher levels cost only time
-_PARTED = {".nhdr": ".nrrd", ".mhd": ".mha"}
 
 
 def write(
@@ -33,14 +33,18 @@ def write(
         writer: SimpleITK's name of the writer.
 
     Raises:
-        DataError: The name asks for a header apart from its voxels.
+        DataError: The name asks for a header apart from its voxels, or is not in lower case, or the folder's name is
+            not UTF-8.
         OSError: The file cannot be written; what was there before stays.
     """
     import SimpleITK as sitk  # noqa: N813
 
-    one = _PARTED.get(path.suffix.lower())
-    if one:
-        raise DataError(path, "a name for one file", "a header apart from its voxels", f"write to a {one} file")
+    if path.suffix not in (".nrrd", ".mha"):
+        one = ".nrrd" if path.suffix.lower() in (".nrrd", ".nhdr") else ".mha"
+        found = f"{path.suffix}: a header apart from its voxels, or capitals, which ITK does not know"
+        raise DataError(path, f"a name that ends in {one}", found, f"write to a {one} file")
+    if os.fsencode(path.parent).decode("utf-8", "ignore") != str(path.parent):  # SimpleITK crashes on such a name
+        raise DataError(path, "a folder with a name in UTF-8", repr(str(path.parent)), "rename the folder")
     image = _image(array, affine, flat=_is_flat(array, affine, shape))
     with atomic_path(path) as temporary:
         try:

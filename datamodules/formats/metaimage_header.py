@@ -12,7 +12,7 @@ from datamodules.formats.geometry import check_spacing
 from datamodules.formats.itk import Header
 from datamodules.formats.itk_geometry import LPS_TO_RAS, doubt, place, spatial_axes
 from datamodules.formats.itk_streams import Encoding
-from datamodules.formats.itk_text import beside, counts, floats, one_of, read_head
+from datamodules.formats.itk_text import beside, counts, floats, one_of, read_head, shown
 
 _TRUE_FALSE = {"True": "yes", "true": "yes", "1": "yes", "False": "", "false": "", "0": ""}
 _TYPES = {
@@ -83,8 +83,10 @@ def _fields(path: Path, head: bytes) -> tuple[dict[str, str], int]:
         line = head[position:end].decode("utf-8", "surrogateescape")
         position = end + 1
         key, equals, text = (part.strip() for part in line.partition("="))
-        if not equals and key:
-            raise DataError(path, "lines 'key = value'", repr(line[:60]), _REMEDY)
+        if not key:
+            continue
+        if not equals:
+            raise DataError(path, "lines 'key = value'", shown(line), _REMEDY)
         key = _SAME.get(key, key)
         if key in fields and key in _KNOWN:
             raise DataError(path, f"{key} once", "it twice", _REMEDY)
@@ -111,12 +113,12 @@ def _flag(path: Path, fields: dict[str, str], key: str, default: str | None = No
 def _dtype(path: Path, fields: dict[str, str]) -> np.dtype[np.generic]:
     """Return the voxels' type, after checking that nothing else is to be done with their numbers."""
     if fields.get("ObjectType", "Image") != "Image":
-        raise DataError(path, "ObjectType Image", repr(fields["ObjectType"]), "export a volume")
+        raise DataError(path, "ObjectType Image", shown(fields["ObjectType"]), "export a volume")
     if not _flag(path, fields, "BinaryData"):
         raise DataError(path, "binary voxels", "BinaryData = False: voxels as text", "save it with binary data")
     for key, none in (("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)):
         if floats(path, key, fields.get(key, str(none)), 1) != [none]:
-            found = f"{key} = {fields[key]}, which ITK passes over"
+            found = f"{key} = {shown(fields[key])}, which ITK passes over"
             raise DataError(path, "voxels without scaling", found, "save the scaled voxels")
     kind = one_of(path, "ElementType", _required(path, fields, "ElementType"), _TYPES)
     # without a byte order, one of two readings is wrong
@@ -144,10 +146,10 @@ def _encoding(path: Path, fields: dict[str, str], present: int) -> Encoding:
     compressed = _flag(path, fields, "CompressedData", "False")
     stated = fields.get("CompressedDataSize")
     if (stated is None) == compressed:  # ITK reads wrong voxels without the one, and in silence
-        found = "no CompressedDataSize" if compressed else f"CompressedDataSize = {stated} of voxels as they are"
+        found = "no CompressedDataSize" if compressed else f"one of {shown(stated or '')} of voxels as they are"
         raise DataError(path, "CompressedDataSize where CompressedData = True, and there alone", found, _REMEDY)
     if stated is not None and counts(path, "CompressedDataSize", stated, 1)[0] != present:
-        raise DataError(path, f"a compressed stream of {stated[:40]} bytes", f"{present} bytes", _REMEDY)
+        raise DataError(path, f"a compressed stream of {shown(stated)} bytes", f"{present} bytes", _REMEDY)
     return "zlib" if compressed else "raw"
 
 

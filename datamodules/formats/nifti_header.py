@@ -6,7 +6,7 @@ import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -106,12 +106,14 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:  # noqa: ANN401
 
 def _load(path: Path, data: bytes) -> Any:  # noqa: ANN401 - nibabel's two header classes share no typed base
     """Return nibabel's header object if the magic numbers are those of NIfTI."""
-    size = next((n for n in _HEADERS for order in ("little", "big") if int.from_bytes(data[:4], order) == n), 0)
-    if size == 0 or len(data) < size:
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    sizes = {order: int.from_bytes(data[:4], order) for order in orders}
+    order = next((order for order in orders if sizes[order] in _HEADERS), None)
+    if order is None or len(data) < sizes[order]:
         found = f"{len(data)} bytes that begin with {data[:12]!r}"
         raise DataError(path, "a NIfTI header", found, "save the volume as NIfTI; the name alone does not make it one")
-    header_class, magic = _HEADERS[size]
-    header = header_class(data[:size], check=False)
+    header_class, magic = _HEADERS[sizes[order]]
+    header = header_class(data[: sizes[order]], endianness=order, check=False)
     if bytes(header["magic"].item())[:3] != magic:
         found = f"magic {header['magic'].item()!r} (Analyze, or a header apart from its voxels)"
         raise DataError(path, "a single-file NIfTI", found, "convert it to one .nii or .nii.gz file")

@@ -9,7 +9,7 @@ import numpy as np
 
 from datamodules.formats.errors import DataError
 from datamodules.formats.itk_geometry import LPS_TO_RAS, Matrix, doubt, place, spatial_axes
-from datamodules.formats.itk_text import counts, floats
+from datamodules.formats.itk_text import counts, floats, shown
 
 _VECTOR = re.compile(r"none|\([^()]*\)")
 _SIGNS = {"right-anterior-superior": (1, 1), "left-anterior-superior": (-1, 1), "left-posterior-superior": (-1, -1)}
@@ -54,7 +54,7 @@ def geometry(path: Path, values: dict[str, str], axes: int, *, strict: bool | No
     for kind, vector in zip(kinds, vectors, strict=True):
         if kind in (_IN_PATIENT if vector is None else _PARTS):
             expected = f"{'a' if vector is None else 'no'} direction of an axis of kind {kind!r}"
-            raise DataError(path, expected, repr(values["space directions"][:80]), _REMEDY)
+            raise DataError(path, expected, shown(values["space directions"]), _REMEDY)
     steps = np.array([vectors[axis] for axis in placed], dtype=np.float64).reshape(-1, dimensions).T
     spatial = spatial_axes(path, steps)
     origin = _origin(path, values, dimensions, strict=strict)
@@ -67,7 +67,7 @@ def _kinds(path: Path, values: dict[str, str], axes: int) -> list[str]:
     known = (*_IN_PATIENT, "time", *_PARTS, *_UNKNOWN)
     if len(kinds) != axes or not set(kinds) <= set(known):
         remedy = "convert it to a volume of scalars or vectors"
-        raise DataError(path, f"kinds of {axes} axes, each one of {', '.join(known)}", repr(kinds[:8]), remedy)
+        raise DataError(path, f"kinds of {axes} axes, each one of {', '.join(known)}", shown(" ".join(kinds)), remedy)
     return kinds
 
 
@@ -80,7 +80,7 @@ def _space(path: Path, values: dict[str, str], *, strict: bool | None) -> tuple[
         timeless = space.removesuffix("-time")
         if timeless not in (*_SIGNS, *_UNPLACED):
             expected = f"a space of {', '.join((*_SIGNS, *_UNPLACED))}, or one of them with -time"
-            raise DataError(path, expected, repr(space[:40]), _REMEDY)
+            raise DataError(path, expected, shown(space), _REMEDY)
         dimensions = 3 if space == timeless else 4
     else:
         dimensions = counts(path, "space dimension", values.get("space dimension", ""), 1)[0]
@@ -88,7 +88,7 @@ def _space(path: Path, values: dict[str, str], *, strict: bool | None) -> tuple[
     if not 2 <= dimensions <= 4:
         raise DataError(path, "a space of 2, 3 or 4 dimensions", str(dimensions), _REMEDY)
     if "space dimension" in values and counts(path, "space dimension", values["space dimension"], 1) != [dimensions]:
-        raise DataError(path, f"space dimension {dimensions}", values["space dimension"][:20], _REMEDY)
+        raise DataError(path, f"space dimension {dimensions}", shown(values["space dimension"]), _REMEDY)
     if timeless in _SIGNS:
         return dimensions, np.diag([*_SIGNS[timeless], 1.0, 1.0])
     if dimensions > 2:  # a plane of its own has no place in a patient to be in doubt of
@@ -112,14 +112,14 @@ def _origin(path: Path, values: dict[str, str], dimensions: int, *, strict: bool
         return [0.0] * dimensions
     vectors = _vectors(path, "space origin", values["space origin"], dimensions)
     if len(vectors) != 1 or vectors[0] is None:
-        raise DataError(path, "one space origin", repr(values["space origin"][:60]), _REMEDY)
+        raise DataError(path, "one space origin", shown(values["space origin"]), _REMEDY)
     return vectors[0]
 
 
 def _vectors(path: Path, field: str, text: str, dimensions: int) -> list[list[float] | None]:
     """Return vectors such as "(1,0,0)", None for "none"."""
     if _VECTOR.sub("", text).strip():
-        raise DataError(path, f"{field}: vectors in brackets, or none", repr(text[:80]), _REMEDY)
+        raise DataError(path, f"{field}: vectors in brackets, or none", shown(text), _REMEDY)
     words = _VECTOR.findall(text)
     return [None if w == "none" else floats(path, field, w[1:-1].replace(",", " "), dimensions) for w in words]
 
@@ -133,7 +133,8 @@ def _by_spacings(
         raise DataError(path, "space directions and space origin", found, "save it with 3D Slicer or SimpleITK")
     _check_units(path, values)
     spacings = floats(path, "spacings", values.get("spacings", "nan " * len(kinds)), len(kinds))
-    spatial = [axis for axis, spacing in enumerate(spacings) if np.isfinite(spacing)]
+    parts = (*_PARTS, "time")
+    spatial = [axis for axis, spacing in enumerate(spacings) if np.isfinite(spacing) and kinds[axis] not in parts]
     if "spacings" not in values:
         # without a word on any axis, the first three lie in the patient, as in NIfTI
         named = [axis for axis, kind in enumerate(kinds) if kind in _IN_PATIENT]

@@ -11,7 +11,7 @@ import numpy as np
 from datamodules.formats.errors import DataError
 from datamodules.formats.itk import Header
 from datamodules.formats.itk_streams import Encoding
-from datamodules.formats.itk_text import beside, counts, one_of, read_head
+from datamodules.formats.itk_text import beside, counts, one_of, read_head, shown
 from datamodules.formats.nrrd_geometry import geometry
 
 _MAGIC = re.compile(rb"NRRD000[1-6]\r?\n")
@@ -115,7 +115,7 @@ def _fields(path: Path, head: bytes) -> Fields:
         line = head[position:end].decode("utf-8", "surrogateescape").removesuffix("\r")
         position = end + 1
         if "\r" in line:
-            raise DataError(path, "lines that end alike", repr(line[:60]), _REMEDY)
+            raise DataError(path, "lines that end alike", shown(line), _REMEDY)
         if not line:
             return Fields(values, keys, position)
         if not line.startswith("#"):
@@ -134,7 +134,7 @@ def _add(path: Path, line: str, values: dict[str, str], keys: dict[str, str]) ->
         return
     name = _SAME.get(name.lower(), name.lower())
     if not colon or name not in _KNOWN:
-        raise DataError(path, "lines 'field: value' with a field of NRRD", repr(line[:60]), _REMEDY)
+        raise DataError(path, "lines 'field: value' with a field of NRRD", shown(line), _REMEDY)
     needed = next((first for first, later in _BEFORE.items() if name in later and first not in values), None)
     if needed and not (needed == "space" and "space dimension" in values):
         raise DataError(path, f"the field {needed!r} before {name!r}", "it after, or not at all", _REMEDY)
@@ -156,7 +156,7 @@ def _encoding(path: Path, values: dict[str, str]) -> Encoding:
     encoding = values["encoding"].lower()
     if encoding not in _ENCODINGS:
         expected = f"an encoding of {', '.join(_ENCODINGS)}"
-        raise DataError(path, expected, repr(encoding[:40]), "save it with one of these")
+        raise DataError(path, expected, shown(encoding), "save it with one of these")
     return _ENCODINGS[encoding]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.errors import DataError
-from datamodules.formats.itk_text import counts
+from datamodules.formats.itk_text import counts, shown
 
 _KEY = re.compile(r"Segment(\d{1,6})_(LabelValue|Layer)", re.ASCII)
 _REMEDY = "export the segmentation again from 3D Slicer"
@@ -56,14 +56,15 @@ def masks_of_layers(path: Path, layers: NDArray[Any], segments: list[Segment]) -
         segments: All segments of the file.
 
     Raises:
-        DataError: Two segments are the same voxels, a layer is missing, or a value is that of no segment.
+        DataError: Two segments are the same voxels, a layer is missing, or a value is 0 or that of no segment.
     """
-    if len(set(segments)) != len(segments) or max(segment.layer for segment in segments) >= len(layers):
-        found = f"{segments} in {len(layers)} layers"
+    possible = all(segment.layer < len(layers) and segment.value > 0 for segment in segments)
+    if len(set(segments)) != len(segments) or not possible:
+        found = f"{shown(str(segments))} in {len(layers)} layers"
         raise DataError(path, "a layer and a value for every segment, each its own", found, _REMEDY)
     for index, layer in enumerate(layers):
         known = [0, *(segment.value for segment in segments if segment.layer == index)]
         if not (declared := np.isin(layer, known)).all():
             values = np.unique(layer[~declared])[:5].tolist()
-            raise DataError(path, f"values {known} in layer {index}", f"values such as {values}", _REMEDY)
+            raise DataError(path, f"values {shown(str(known))} in layer {index}", f"values such as {values}", _REMEDY)
     return np.stack([(layers[segment.layer] == segment.value).astype(np.uint8) for segment in segments])

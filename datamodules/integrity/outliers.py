@@ -17,6 +17,7 @@ MIN_CASES = 4  # fewer have no rest to be unlike of
 _DEVIATIONS = 6.0  # robust standard deviations from the median
 _SPACING_FACTOR, _SHAPE_FACTOR, _SCALE_FACTOR = 3.0, 4.0, 5.0  # smaller differences are never told
 _ZERO_SHARE = 0.25  # of the range of intensities
+_BLANK = (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0]))  # what NIfTI and what ITK mean by nothing stated
 _MAD = 1.4826  # from the median absolute deviation to the standard deviation of a normal distribution
 
 
@@ -36,18 +37,17 @@ def outlying_cases(facts: Sequence[CaseFacts], channel_names: Sequence[str]) -> 
 def _default_geometry(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
     """Find volumes whose header says what a program writes that knows nothing: 1 x 1 x 1 mm, no turn."""
     volumes = [case for case in facts if min(case.shape) > 1]
-    default = [case.case_id for case in volumes if np.array_equal(np.abs(case.affine[:3, :3]), np.eye(3))]
+    default = [case.case_id for case in volumes if any(np.array_equal(case.affine, blank) for blank in _BLANK)]
     others = [case for case in volumes if case.case_id not in default]
     if default and others and any(not np.allclose(case.spacing_mm, 1.0, rtol=0.05) for case in others):
         yield from told_once(
             "default-spacing",
             "warning",
-            f"1 x 1 x 1 mm without a turn, as where a spacing was lost; the other {len(others)} cases differ",
+            f"1 x 1 x 1 mm from the origin on, as where a spacing was lost; the other {len(others)} cases differ",
             "write the true spacing and orientation to the header, of image and label",
             dict.fromkeys(default, ""),
         )
-    blank = [case.case_id for case in volumes if np.array_equal(case.affine, np.eye(4))]
-    if blank and len(blank) == len(volumes):
+    if default and not others:
         message = "no case states its spacing, orientation or position: all have the default affine"
         remedy = "make sure that voxels are 1 mm wide and X, Y, Z run to the right, the front and up, or state it"
         yield Finding("default-geometry", "note", message, remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from datamodules.cases import Case, read_image, read_label
 from datamodules.checks import check_affines, check_finite, check_shapes
-from datamodules.formats import nifti
+from datamodules.formats import nifti, read_volume
+from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume, stack_channels
 from datamodules.integrity.facts import CaseFacts
@@ -46,14 +48,23 @@ class _Stages:
         self.case = case
         self.findings: list[Finding] = []
 
-    def attempt(self, code: str, work: Callable[[], Result]) -> Result | None:
-        """Return what the work returns, or None with a finding of that kind where the data are to blame."""
+    def attempt(self, code: str | Callable[[], str], work: Callable[[], Result]) -> Result | None:
+        """Return what the work returns, or None with a finding where the data are to blame.
+
+        Args:
+            code: The kind of finding, or what finds it out where the work has failed.
+            work: Raises DataError for what is wrong.
+        """
         try:
             return work()
         except DataError as error:
-            self.findings.append(of_error(code, error, [self.case.id]))
+            self.findings.append(of_error(code if isinstance(code, str) else code(), error, [self.case.id]))
         except OSError as error:
-            self._add(code, f"cannot be read: {error}", "mend the disk or the rights of the file, or fetch it again")
+            self._add(
+                "unreadable-image",
+                f"cannot be read: {error}",
+                "mend the disk or the rights of the file, or fetch it again",
+            )
         except MemoryError as error:
             self._add("out-of-memory", f"out of memory: {error}", "use fewer workers, or a machine with more memory")
         return None
@@ -76,7 +87,11 @@ def read_case(case: Case, expected: Expected, content: str) -> tuple[CaseFacts |
     stages = _Stages(case)
     with recorded_warnings() as warnings:
         image = _image(stages, expected)
-        stored = stages.attempt(_label_code(case), lambda: read_label(case)) if case.has_label else None
+        stored = (
+            stages.attempt(partial(_label_code, case.label_files), partial(read_label, case))
+            if case.has_label
+            else None
+        )
         label = None if image is None or stored is None else _label(stages, image, stored, expected)
         if stages.findings or image is None:
             return None, tuple(stages.findings)
@@ -95,7 +110,7 @@ def _image(stages: _Stages, expected: Expected) -> Volume | None:
         indices = None if case.volume_indices is None else (case.volume_indices[index],)
         one = replace(case, images=(path,), volume_indices=indices)
         code = "unreadable-image" if path.exists() else "missing-file"
-        volumes.append(stages.attempt(code, lambda one=one: read_image(one)))  # type: ignore[misc]
+        volumes.append(stages.attempt(code, partial(read_image, one)))
     present = [volume for volume in volumes if volume is not None]
     if len(present) < len(volumes):
         return None
@@ -125,9 +140,21 @@ def _label(stages: _Stages, image: Volume, stored: Volume, expected: Expected) -
     return encoded if fits is stored else expected.labels.encode(fits.array, fits.path)
 
 
-def _label_code(case: Case) -> str:
-    """Tell labels that are no integers from files that cannot be read at all."""
-    return "unreadable-label" if all(path.exists() for path in case.label_files) else "missing-file"
+def _label_code(paths: tuple[Path, ...]) -> str:
+    """Name why labels cannot be read: absent, damaged, or whole files whose values are no integers."""
+    if not all(path.exists() for path in paths):
+        return "missing-file"
+    return "label-not-integer" if _reads_as_image(paths) else "unreadable-label"
+
+
+def _reads_as_image(paths: tuple[Path, ...]) -> bool:
+    """Tell whether files are whole, whatever the type of their values."""
+    try:
+        for path in paths:
+            read_volume(path, ReadOptions(all_volumes=True))
+    except DataError:
+        return False
+    return True
 
 
 def _dtype(path: Path) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 GEOMETRY = "doubtful-geometry"
 OTHER = "reader-warning"
-_KINDS = {"nifti_header": GEOMETRY, "geometry": GEOMETRY}  # by the last name of the logger
+_KINDS = {"nifti_header": GEOMETRY, "itk_geometry": GEOMETRY}  # by the last name of the logger
 
 
 class _Keeper(logging.Handler):

@@ -68,6 +68,9 @@ def find_cases(
     if split is not None:
         source = root / FILE if root.is_dir() else root
         log.info("%s: its own split is used, %d to %d cases", source, len(split.train), len(split.validation))
+        if not complete:
+            split, left_out = split.only([case.id for case in cases])
+            notes += [f"{source.name} names cases that have no label: {', '.join(left_out[:10])}"] if left_out else []
         notes += check_split(split, cases, source)
     for kind, paths in (("images without a label", found.unlabelled), ("labels without an image", found.unused)):
         if paths:

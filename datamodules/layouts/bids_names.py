@@ -9,7 +9,7 @@ from datamodules.formats.errors import DataError
 
 # Entities that a derivative adds to those of its source.
 _ADDED = frozenset({"space", "res", "den", "label", "desc", "seg", "atlas", "hemi"})
-_NATIVE = frozenset({"orig", "individual", "native", "subject"})
+_NATIVE = frozenset({"orig", "individual", "native", "subject", "FLAIR"})
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,12 @@ class Origin:
 
 
 def write_segmentation(
-    path: Path, indices: NDArray[Any], labels: LabelSet, slices: SourceSlices, origin: Origin
+    path: Path,
+    indices: NDArray[Any],
+    labels: LabelSet,
+    slices: SourceSlices,
+    origin: Origin,
+    spacing_mm: float,
 ) -> list[str]:
     """Write the structures that occur as a binary DICOM segmentation, frame by frame on the source's slices.
 
@@ -62,6 +67,7 @@ def write_segmentation(
         labels: The structures.
         slices: Headers of the source in the order of Z.
         origin: What made it.
+        spacing_mm: Distance between the slices.
 
     Returns:
         What there is to say about it. Where nothing was found no file is written, and an earlier one is removed.
@@ -74,7 +80,7 @@ def write_segmentation(
         path.unlink(missing_ok=True)
         return [NOTHING_FOUND]
     numbers = _frame_numbers(path, slices)
-    source = mend_headers(slices.headers, origin.content, numbers[0] - 1 if numbers else None)
+    source = mend_headers(slices.headers, origin.content, spacing_mm, numbers[0] - 1 if numbers else None)
     if numbers:
         frames = _in_file_order(frames, numbers, int(source.headers[0].NumberOfFrames))
     try:

@@ -21,12 +21,11 @@ _PLACE = (
 # type 2: they are in the segmentation, with a value or without
 _BLANK = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
-    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime", "SliceThickness", "PositionReferenceIndicator"),
+    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime", "PositionReferenceIndicator"),
 )
 _IN_META = {"SOPInstanceUID": "MediaStorageSOPInstanceUID", "SOPClassUID": "MediaStorageSOPClassUID"}
 _OF_SERIES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _SEXES = ("M", "F", "O", "")
-_GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 _PIXEL_GROUP = 0x7FE0
 
 
@@ -43,7 +42,7 @@ class Source:
     messages: list[str]
 
 
-def mend_headers(headers: Sequence[Dataset], content: str, frame: int | None = None) -> Source:
+def mend_headers(headers: Sequence[Dataset], content: str, spacing_mm: float, frame: int | None = None) -> Source:
     """Return copies of the headers of one series that have all identifiers and only valid values.
 
     Identifiers come from the file's own meta information where the data set has none, and else from the content: the
@@ -53,21 +52,26 @@ def mend_headers(headers: Sequence[Dataset], content: str, frame: int | None = N
     Args:
         headers: In the order of the slices, or one of a multi-frame file.
         content: A hash of the files.
+        spacing_mm: Distance between slices, which stands in for a missing SliceThickness.
         frame: A frame of a multi-frame file, from 0, that stands for all of them in geometry.
     """
+    from pydicom.valuerep import format_number_as_ds
+
     dropped: set[str] = set()
     mended = [_valid(headers[0], dropped), *(_placed(header, dropped) for header in headers[1:])]
     messages = _identify(headers, mended, content)
     first = mended[0]
     for keyword in _BLANK:
         if keyword not in first:
-            setattr(first, keyword, None if keyword == "SliceThickness" else "")
+            setattr(first, keyword, "")
     if first.PatientSex not in _SEXES:
         first.PatientSex = ""
         dropped.add("PatientSex")
     first.SpecificCharacterSet = "ISO_IR 192"  # UTF-8, which holds the names of all structures as well
-    if frame is not None:
-        _share_geometry(first, frame)
+    measures = first if frame is None else _shared_measures(first, frame)
+    if not measures.get("SliceThickness"):
+        measures.SliceThickness = format_number_as_ds(spacing_mm)
+        messages.append("the source has no SliceThickness: the DICOM-SEG has the distance between its slices")
     if dropped:
         messages.append(f"values that DICOM does not allow are left out of the DICOM-SEG: {', '.join(sorted(dropped))}")
     return Source(mended, messages)
@@ -115,14 +119,15 @@ def _valid_element(element: DataElement, dropped: set[str]) -> DataElement:
     values = element.value if element.VM > 1 else [element.value]
     for value in values:
         if value is not None:
-            validate_value(element.VR, _checkable(value), config.RAISE)
+            validate_value(element.VR, _checkable(element.VR, value), config.RAISE)
     return DataElement(element.tag, element.VR, element.value, validation_mode=config.RAISE)
 
 
-def _checkable(value: Any) -> Any:  # noqa: ANN401 -- any value of an element
-    """Return a value in the form that is checked: decimal strings as they are stored."""
-    original = getattr(value, "original_string", None)
-    return original if isinstance(original, str) else value
+def _checkable(representation: str, value: Any) -> Any:  # noqa: ANN401 -- any value of an element
+    """Return a value in the form that is checked: numbers that are stored as text as that text."""
+    if representation in ("DS", "IS") and not isinstance(value, str):
+        return getattr(value, "original_string", None) or str(value)
+    return value
 
 
 def _identify(headers: Sequence[Dataset], mended: Sequence[Dataset], content: str) -> list[str]:
@@ -175,13 +180,22 @@ def _class_of(header: Dataset) -> str:
     return str(known.get(header.get("Modality"), uid.SecondaryCaptureImageStorage))
 
 
-def _share_geometry(header: Dataset, frame: int) -> None:
-    """Put direction and spacing, which all frames have in common, to where all frames look for them."""
+def _shared_measures(header: Dataset, frame: int) -> Dataset:
+    """Put direction and spacing, which all frames share, among what is shared, and the place to each frame.
+
+    Returns:
+        The item that holds spacing and thickness.
+    """
     from pydicom import Dataset
 
     shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
     own = header.PerFrameFunctionalGroupsSequence[frame]
-    for keyword in _GEOMETRY:
+    for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
         if keyword not in shared[0] and keyword in own:
             shared[0][keyword] = own[keyword]
+    for item in header.PerFrameFunctionalGroupsSequence:
+        if "PlanePositionSequence" not in item and "PlanePositionSequence" in shared[0]:
+            item["PlanePositionSequence"] = shared[0]["PlanePositionSequence"]
     header.SharedFunctionalGroupsSequence = shared
+    measures: Dataset = shared[0].PixelMeasuresSequence[0]
+    return measures

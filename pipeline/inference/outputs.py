@@ -1,5 +1,6 @@
 """The files that a case leaves in the output folder."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.cases import Case
-from datamodules.formats import format_of, write_labels, write_scores
+from datamodules.formats import dicom, format_of, write_labels, write_scores
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
@@ -106,7 +107,7 @@ def write_outputs(
     messages: list[str] = []
     indices = grid.restore_labels(logits, labels.overlapping)
     if names.segmentation is not None and origin is not None:
-        messages = _write_segmentation(folder / names.segmentation, names.case, labels, indices, origin)
+        messages = _write_segmentation(folder / names.segmentation, names.case, labels, indices, grid, origin)
     source = names.case.images[0]
     own = format_of(source, names.case.image_options())
     for name in names.masks:
@@ -121,12 +122,18 @@ def write_outputs(
     return messages
 
 
-def _write_segmentation(path: Path, case: Case, labels: LabelSet, indices: NDArray[Any], origin: Origin) -> list[str]:
-    """Write class indices [X, Y, Z] or masks [K, X, Y, Z] beside the headers of the case's first channel."""
-    from datamodules.formats.dicom import source_slices  # pydicom is not needed for other input
-
-    slices = source_slices(case.images[0], case.image_options(0))
-    return write_segmentation(path, indices, labels, slices, origin)
+def _write_segmentation(
+    path: Path, case: Case, labels: LabelSet, indices: NDArray[Any], grid: Grid, origin: Origin
+) -> list[str]:
+    """Write class indices [X, Y, Z] or masks [K, X, Y, Z] onto the slices of the case's first channel."""
+    options = case.image_options(0)
+    if options.all_volumes:  # the parts of a 4-D series are channels on one grid
+        options = dataclasses.replace(options, all_volumes=False, volume_index=0)
+    axes = grid.source_affine[:3, :3]
+    # along the normal of the slices, which a tilted gantry's third axis is not
+    spacing_mm = float(abs(np.linalg.det(axes)) / np.linalg.norm(np.cross(axes[:, 0], axes[:, 1])))
+    slices = dicom.source_slices(case.images[0], options)
+    return write_segmentation(path, indices, labels, slices, origin, spacing_mm)
 
 
 def _write_overlay(path: Path, labels: LabelSet, indices: NDArray[Any], picture: Volume) -> None:

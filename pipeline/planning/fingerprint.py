@@ -88,18 +88,27 @@ class Fingerprint:
 
     def lines(self) -> list[str]:
         """Return it in words, a few lines."""
-        kept = ", ".join(f"{share:.0%} by crop '{name}'" for name, share in self.cropped.items())
+        kept = ", ".join(f"crop '{name}' keeps {share:.0%}" for name, share in self.cropped.items() if share < 1)
         touching = ", ".join(f"{a} and {b} ({count})" for a, b, count in self.adjacency) or "none"
         return [
             f"{self.cases} cases of {self.groups} groups, layout {self.layout}",
             f"shape: median {size_text(self.shape)}, from {size_text(self.shape_range[0])} to "
-            f"{size_text(self.shape_range[1])}; kept of it: {kept}",
-            f"spacing: median {size_text(self.spacing_mm)} mm, from {size_text(self.spacing_range_mm[0])} to "
-            f"{size_text(self.spacing_range_mm[1])}; stored as {_counted(self.orientations)}, {_counted(self.dtypes)}",
+            f"{size_text(self.shape_range[1])}; {kept or 'nothing to crop'}",
+            self._spacing_line(),
             *(_channel_line(channel) for channel in self.channels),
             *(_structure_line(name, found, self.cases) for name, found in self.structures.items()),
             f"structures that touch (cases): {touching}",
         ]
+
+    def _spacing_line(self) -> str:
+        stored = _counted(self.dtypes)
+        if not self.directed and self.spacing_range_mm == ((1.0,) * 3, (1.0,) * 3):
+            return f"spacing: none is stated; stored as {stored}"
+        low, high = self.spacing_range_mm
+        return (
+            f"spacing: median {size_text(self.spacing_mm)} mm, from {size_text(low)} to {size_text(high)}; stored as "
+            f"{_counted(self.orientations)}, {stored}"
+        )
 
 
 def take_fingerprint(listing: CaseList, facts: Mapping[str, CaseFacts]) -> Fingerprint:
@@ -122,7 +131,7 @@ def take_fingerprint(listing: CaseList, facts: Mapping[str, CaseFacts]) -> Finge
         spacing_mm=_triple(np.median(spacings, axis=0)),
         spacing_range_mm=(_triple(spacings.min(axis=0)), _triple(spacings.max(axis=0))),
         orientations=dict(Counter(case.orientation for case in cases).most_common()),
-        dtypes=dict(Counter(case.dtype or "unknown type" for case in cases).most_common()),
+        dtypes=dict(Counter(case.dtype or "a type that is not told" for case in cases).most_common()),
         channels=tuple(_channel(index, name, cases) for index, name in enumerate(listing.channel_names)),
         structures={name: _structure(name, cases) for name in listing.labels.names},
         adjacency=tuple((a, b, count) for (a, b), count in pairs.most_common()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,9 @@ log = logging.getLogger(__name__)
 
 MOST_TRIALS = 4
 _MARGIN = 0.97  # a prediction this close to the limit counts as over it
-_FIRST_RATE = 2e11  # multiply-adds a second of a step; what a step takes corrects it
+_ENOUGH_S = 20.0  # of measuring, once something fits
+# Multiply-adds of the forward pass in a second of a step, to begin with; what a step takes corrects it.
+_FIRST_RATE = {"cpu": 2e10, "cuda": 3e12}
 
 
 class DoesNotFitError(Exception):
@@ -59,8 +62,8 @@ class Limits:
 class Scale:
     """How measured memory and time relate to the arithmetic; corrected by every measurement."""
 
-    memory: float = 0.8
-    seconds: float = 1 / _FIRST_RATE
+    memory: float = 0.7
+    seconds: float | None = None
 
     def learn(self, cost: Cost, found: Measured, limits: Limits) -> None:
         """Take in a measurement."""
@@ -70,9 +73,10 @@ class Scale:
         else:
             self.memory = max(1.5 * self.memory, 1.2 * limits.memory_bytes / cost.bytes)
 
-    def predicts(self, cost: Cost, limits: Limits) -> bool:
-        """Tell whether a cost will be within the limits."""
-        slow = limits.step_s is not None and self.seconds * cost.multiply_adds > _MARGIN * limits.step_s
+    def predicts(self, cost: Cost, limits: Limits, device: str) -> bool:
+        """Tell whether a cost will be within the limits on a device."""
+        rate = self.seconds or 1 / _FIRST_RATE[device.partition(":")[0]]
+        slow = limits.step_s is not None and rate * cost.multiply_adds > _MARGIN * limits.step_s
         return self.memory * cost.bytes <= _MARGIN * limits.memory_bytes and not slow
 
 
@@ -106,6 +110,9 @@ class _Search:
             self.costs[index] = estimate(self.rungs[index].trial)
         return self.costs[index]
 
+    def predicts(self, index: int) -> bool:
+        return self.scale.predicts(self.cost(index), self.limits, self.rungs[index].trial.device)
+
     def best(self) -> int | None:
         """Return the most wanted rung that was measured and is within the limits."""
         return min((index for index, taken in self.found.items() if self.limits.hold(taken)), default=None)
@@ -115,7 +122,7 @@ class _Search:
         best = self.best()
         open_rungs = [index for index in range(len(self.rungs)) if index not in self.found]
         wanted = [index for index in open_rungs if best is None or index < best]
-        promising = next((index for index in wanted if self.scale.predicts(self.cost(index), self.limits)), None)
+        promising = next((index for index in wanted if self.predicts(index)), None)
         if promising is not None or best is not None:
             return promising
         return open_rungs[-1] if open_rungs else None
@@ -141,10 +148,13 @@ def fit(
         DoesNotFitError: Names the memory of the least rung.
     """
     search = _Search(rungs, limits, scale or Scale())
+    begun = time.monotonic()
     while len(search.found) < MOST_TRIALS and (index := search.next()) is not None:
+        if search.best() is not None and time.monotonic() - begun > _ENOUGH_S:
+            break
         log.info("Trying a training step, %d of at most %d: %s", len(search.found) + 1, MOST_TRIALS, rungs[index].words)
         taken = take(rungs[index].trial, limits.memory_bytes)
-        log.info("  %s", f"{gib(taken.peak_bytes)}, {taken.step_s:.2f} s" if taken.ran else "out of memory")
+        log.info("  %s", _told(taken))
         search.found[index] = taken
         search.scale.learn(search.cost(index), taken, limits)
     best = search.best()
@@ -156,3 +166,10 @@ def fit(
         raise DoesNotFitError(f"{least.words} takes {gib(took.peak_bytes)} of {gib(limits.memory_bytes)}")
     taken = search.found[best]
     return Fitted(best, taken, limits.hold(taken), len(search.found))
+
+
+def _told(taken: Measured) -> str:
+    if not taken.ran:
+        return "out of memory"
+    computed = " of computing; other programs take the cores meanwhile" if taken.busy else ""
+    return f"{gib(taken.peak_bytes)}, {taken.step_s:.2f} s{computed}"

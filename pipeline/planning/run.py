@@ -18,6 +18,7 @@ from pipeline.planning.noted import plain, render
 from pipeline.planning.plan import Options, Plan
 from pipeline.planning.pose import plan_pose
 from pipeline.planning.segmentation import plan_segmentation
+from pipeline.planning.trial import start_server
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def run_plan(options: Options, output: Path, *, overwrite: bool = False) -> Plan
         raise UsageError(
             f"--output {output}: {' and '.join(taken)} exist already; name another file or add --overwrite"
         )
+    start_server()  # while the data is looked at
     kind = kind_of(options.root)
     log.info("%s holds %s; planning for %s", options.root, _KINDS[kind], options.machine.name)
     options = replace(options, budget=replace(options.budget, task=kind))

@@ -60,12 +60,17 @@ def plan_topology(shape: Sequence[int], spacing_mm: Sequence[float], scale: floa
         strides, _ = _levels(sizes, spacing_mm)
         steps = [math.prod(step) for step in zip(*strides, strict=True)]
         # Whole volumes are padded; parts of them may as well be a little smaller.
-        fit = math.ceil if scale >= 1.0 else round
-        sizes = [max(1, fit(size / step)) * step for size, step in zip(wanted, steps, strict=True)]
+        shift = 1.0 if scale >= 1.0 else 0.5
+        sizes = [max(1, _below(size / step + shift)) * step for size, step in zip(wanted, steps, strict=True)]
     strides, kernels = _levels(sizes, spacing_mm)
     steps = [math.prod(step) for step in zip(*strides, strict=True)]
     patch = tuple(math.ceil(size / step) * step for size, step in zip(sizes, steps, strict=True))
     return Topology(patch, strides, kernels)
+
+
+def _below(value: float) -> int:
+    """Return the largest integer below a number, so that with 1 added it rounds up and with a half to the nearest."""
+    return math.ceil(value) - 1
 
 
 def _levels(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -28,8 +29,10 @@ log = logging.getLogger(__name__)
 
 _STATUS = Path("/proc/self/status")
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-_MOST_STEPS = 3  # after one that fills caches; the fastest counts, as others may be busy
-_ENOUGH_S = 4.0  # of measured steps
+_MOST_STEPS = 2  # after one that fills caches; the fastest counts
+_ENOUGH_S = 2.5  # of measured steps
+# A step that waits this much longer than it computes shares its cores with other programs.
+_BUSY, _USUAL_WAIT = 1.7, 1.25
 # The limit within the process only stops what is far off from filling the machine: it counts reserved memory too.
 _SLACK, _SLACK_BYTES = 1.3, 2**29
 
@@ -64,15 +67,34 @@ class Measured:
     Args:
         peak_bytes: Growth of the process from before the network was made; weights, features, gradients, optimiser.
         step_s: Seconds of the fastest step; infinite where memory ran out.
+        busy: Whether other programs took the cores, so that `step_s` is what the step computed, and not the clock's.
     """
 
     peak_bytes: int
     step_s: float
+    busy: bool = False
 
     @property
     def ran(self) -> bool:
         """Whether memory sufficed for a step."""
         return math.isfinite(self.step_s)
+
+
+def start_server() -> None:
+    """Begin to import what trials need, in a process of its own, so that the first one does not wait for it.
+
+    Workers that read cases are started by the same server: call it before them.
+    """
+    _start_server()
+
+
+def _start_server() -> Any:  # noqa: ANN401 -- contexts of the start methods have no common type
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipeline.planning.preload"])
+    forkserver.ensure_running()
+    return context
 
 
 def measure(trial: Trial, limit_bytes: int) -> Measured:
@@ -85,11 +107,7 @@ def measure(trial: Trial, limit_bytes: int) -> Measured:
     Raises:
         RuntimeError: If the child fails for another reason than memory.
     """
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        # The server imports once what every child needs; none of it has started a thread.
-        context.set_forkserver_preload([__name__])
+    context = _start_server()
     receiving, sending = context.Pipe(duplex=False)
     child = context.Process(target=_report, args=(trial, limit_bytes, torch.get_num_threads(), sending), daemon=True)
     child.start()
@@ -118,9 +136,9 @@ def _report(trial: Trial, limit_bytes: int, threads: int, connection: Connection
         _take_step(Trial(_TINY, (2, 1, 8, 8), precision=trial.precision, device=trial.device), steps=1)
         begun = peak_bytes(trial.device)
         _limit_process(trial.device, limit_bytes)
-        seconds = _take_step(trial, _MOST_STEPS)
-        connection.send((peak_bytes(trial.device) - begun, seconds))
-    except (RuntimeError, MemoryError) as error:
+        seconds, busy = _take_step(trial, _MOST_STEPS)
+        connection.send((peak_bytes(trial.device) - begun, seconds, busy))
+    except (RuntimeError, ValueError, MemoryError) as error:
         grown = peak_bytes(trial.device) - begun
         # Libraries below PyTorch say in words of their own that they got no memory.
         if begun and (is_out_of_memory(error) or grown > limit_bytes / 2):
@@ -135,8 +153,12 @@ _TINY: dict[str, Any] = {
 }
 
 
-def _take_step(trial: Trial, steps: int) -> float:
-    """Train a network of random weights on random input, and return the seconds of the fastest step."""
+def _take_step(trial: Trial, steps: int) -> tuple[float, bool]:
+    """Train a network of random weights on random input.
+
+    Returns:
+        Seconds of the fastest step, and whether other programs took the cores meanwhile.
+    """
     device = torch.device(trial.device)
     network = build(trial.network).to(device).train()
     kept = [parameter.detach().clone() for parameter in network.parameters()]  # the running average of the weights
@@ -146,9 +168,9 @@ def _take_step(trial: Trial, steps: int) -> float:
         optimizer = torch.optim.SGD(network.parameters(), lr=1e-6, momentum=0.99, nesterov=True)
     image = torch.randn(trial.shape, device=device)
     loss_of = _loss_of(trial, network.out_channels, device)
-    seconds: list[float] = []
+    found: list[tuple[float, bool]] = []
     for number in range(steps + 1):
-        begun = time.perf_counter()
+        begun, computed = time.perf_counter(), time.process_time()
         with _cast(trial):
             loss = loss_of(network(image))
         optimizer.zero_grad()
@@ -161,10 +183,24 @@ def _take_step(trial: Trial, steps: int) -> float:
         taken = time.perf_counter() - begun
         # The first step fills caches, but one that takes long anyway is measure enough.
         if number or taken > _ENOUGH_S or steps == 1:
-            seconds.append(taken)
-        if math.fsum(seconds) > _ENOUGH_S:
+            found.append(_undisturbed(taken, time.process_time() - computed, device))
+        if math.fsum(seconds for seconds, _ in found) > _ENOUGH_S:
             break
-    return min(seconds)
+    return min(found)
+
+
+def _undisturbed(seconds: float, computed_s: float, device: torch.device) -> tuple[float, bool]:
+    """Return what a step takes that has its cores for itself, and whether this one had not.
+
+    Args:
+        seconds: By the clock.
+        computed_s: What all threads computed together.
+        device: On a GPU the clock alone counts.
+    """
+    alone = computed_s / torch.get_num_threads()
+    if device.type == "cpu" and seconds > _BUSY * alone:
+        return _USUAL_WAIT * alone, True
+    return seconds, False
 
 
 def _cast(trial: Trial) -> AbstractContextManager[object]:

@@ -14,7 +14,26 @@ from pipeline.planning.quantities import size_text
 from pipeline.planning.topology import Topology, plan_topology
 from pipeline.planning.trial import Trial
 
-_SCALES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.3, 0.25, 0.2, 0.16, 0.13, 0.1)  # of the median shape's edges
+_SCALES = (
+    0.95,
+    0.9,
+    0.85,
+    0.8,
+    0.75,
+    0.7,
+    0.65,
+    0.6,
+    0.55,
+    0.5,
+    0.42,
+    0.35,
+    0.3,
+    0.25,
+    0.2,
+    0.16,
+    0.13,
+    0.1,
+)  # of the median shape's edges
 _CPU_WIDTHS = (32, 24, 16)
 _NARROWEST = 8
 _GPU_WIDTH = 32

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from datamodules.cache import PreparedCase, _publish, prepare_cases
-from datamodules.fingerprint import read_summaries
 from datamodules.formats.errors import DataError
+from datamodules.integrity.inspection import inspect_cases
 from datamodules.intensity import ChannelIntensity
 from datamodules.layouts import find_cases
 from datamodules.preprocessing import Preprocessing
@@ -85,7 +85,7 @@ def test_a_second_start_writes_nothing(listing, tmp_path):
 
 
 def test_hashes_that_are_known_are_not_made_again(listing, tmp_path):
-    hashes = {id_: summary.content for id_, summary in read_summaries(listing, tmp_path, 0).items()}
+    hashes = {id_: facts.content for id_, facts in inspect_cases(listing, tmp_path, 0).facts.items()}
     prepared = prepare_cases(listing, PLAIN, tmp_path, 0)
     for case in listing.cases:
         for path in case.files:

@@ -1,46 +1,17 @@
-import unicodedata
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from datamodules.cases import Case, claim_channels, group_channels, list_volumes, name_key, read_image, same_name
+from datamodules.cases import Case, read_image, read_label
 from datamodules.formats.errors import DataError
-
-FOLDER = Path("folder")
-
-
-def grouped(*names):
-    return group_channels(FOLDER, [FOLDER / f"{name}.nii.gz" for name in names])
 
 
 def test_files_of_a_case_come_once():
     path = Path("a.nii.gz")
     assert Case("a", "a", (path, path), Path("b.nii.gz"), volume_indices=(0, 1)).files == (path, Path("b.nii.gz"))
     assert Case("a", "a", (path,)).files == (path,)
-
-
-def test_four_digits_are_a_channel_only_beside_the_first_one():
-    assert {name: sorted(found) for name, found in grouped("a_0000", "a_0002", "b_2019", "c").items()} == {
-        "a": [0, 2],
-        "b_2019": [0],
-        "c": [0],
-    }
-
-
-def test_f31_case_and_accents_do_not_tell_names_apart():
-    composed, decomposed = (unicodedata.normalize(form, "Zoé") for form in ("NFC", "NFD"))
-    assert composed != decomposed
-    assert name_key(composed.upper()) == name_key(decomposed)
-    assert same_name(composed) == same_name(decomposed) != same_name(composed.upper())
-    with pytest.raises(DataError, match="rename"):
-        grouped(composed, decomposed)
-
-
-def test_a_list_of_volumes_is_sorted(tmp_path):
-    for name in ("b.nii", "a.png", "c.txt", ".d.nii"):
-        (tmp_path / name).touch()
-    assert [path.name for path in list_volumes(tmp_path)] == ["a.png", "b.nii"]
 
 
 def test_channels_on_different_grids_are_refused(tmp_path, write_volume):
@@ -67,13 +38,6 @@ def test_all_volumes_of_a_file_are_its_channels(tmp_path, write_volume):
             read_image(case, wrong)
 
 
-def test_digits_of_whole_names_are_no_channels():
-    files = [FOLDER / f"a_{number:04d}.png" for number in range(3)]
-    assert list(group_channels(FOLDER, files)) == ["a"]
-    assert list(group_channels(FOLDER, files, whole=files)) == ["a_0000", "a_0001", "a_0002"]
-    assert claim_channels(files, whole=files[:1]) == [(path.stem, 0, path) for path in files]
-
-
 @pytest.mark.parametrize("all_volumes", [False, True])
 def test_f04_doubtful_geometry_is_refused_when_strict(tmp_path, write_volume, all_volumes):
     path = write_volume(tmp_path / "a.nii", np.zeros((3, 4, 5), np.int16))
@@ -84,3 +48,74 @@ def test_f04_doubtful_geometry_is_refused_when_strict(tmp_path, write_volume, al
     assert read_image(case).array.shape[0] == 1
     with pytest.raises(DataError, match="--strict"):
         read_image(case, strict=True)
+
+
+def test_a_case_has_images_and_either_a_label_or_masks():
+    path = Path("a.nii.gz")
+    assert not Case("a", "a", (path,)).has_label
+    assert Case("a", "a", (path,), masks=(path,)).label_files == (path,)
+    assert Case("a", "a", (path,), path).label_files == (path,)
+    with pytest.raises(ValueError, match="both a label file and mask files"):
+        Case("a", "a", (path,), path, masks=(path,))
+    with pytest.raises(ValueError, match="'a' has no image"):
+        Case("a", "a", ())
+
+
+def test_masks_become_zero_and_one_whatever_their_value(tmp_path, write_volume):
+    arrays = [np.zeros((3, 4, 5), np.uint8) for _ in range(2)]
+    arrays[0][0], arrays[1][:, 1] = 255, 7
+    masks = tuple(write_volume(tmp_path / f"{i}.nii.gz", array) for i, array in enumerate(arrays))
+    label = read_label(Case("a", "a", (tmp_path / "a.nii.gz",), masks=masks))
+    np.testing.assert_array_equal(label.array, np.stack(arrays) != 0)
+
+
+def test_a_label_keeps_its_values(tmp_path, write_volume):
+    path = write_volume(tmp_path / "l.nii.gz", np.full((3, 4, 5), 9, np.uint8))
+    assert np.unique(read_label(Case("a", "a", (path,), path)).array).tolist() == [9]
+    with pytest.raises(DataError, match="a label file"):
+        read_label(Case("a", "a", (path,)))
+
+
+@pytest.mark.parametrize("values", [(1, 2), (0, 1, 3)])
+def test_f14_a_mask_of_several_values_is_refused(tmp_path, write_volume, values):
+    array = np.resize(np.array(values, np.uint8), (3, 4, 5))
+    path = write_volume(tmp_path / "m.nii.gz", array)
+    with pytest.raises(DataError, match=r"m\.nii\.gz: expected a mask of one structure"):
+        read_label(Case("a", "a", (path,), masks=(path,)))
+
+
+def test_f14_a_mask_of_several_volumes_is_refused(tmp_path, write_volume):
+    path = write_volume(tmp_path / "m.nii.gz", np.zeros((3, 4, 5, 2), np.uint8))
+    with pytest.raises(DataError, match="found 2 volumes"):
+        read_label(Case("a", "a", (path,), masks=(path,)))
+
+
+@pytest.mark.parametrize("read", [read_image, read_label])
+def test_f31_a_link_that_leads_nowhere_is_named(tmp_path, read):
+    link = tmp_path / "link.nii.gz"
+    link.symlink_to(tmp_path / "gone.nii.gz")
+    with pytest.raises(DataError, match=r"link\.nii\.gz: expected a file of case a.*symbolic link to .*gone"):
+        read(Case("a", "a", (link,), link))
+    with pytest.raises(DataError, match="symbolic link"):
+        _ = Case("a", "a", (link,)).all_files
+
+
+def test_f31_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.nii: expected a file of case a, found none"):
+        read_image(Case("a", "a", (tmp_path / "gone.nii",)))
+
+
+def write_slices(folder, values):
+    folder.mkdir()
+    for number, value in enumerate(values):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((3, 4), value, np.uint8))
+    return folder
+
+
+def test_f31_a_folder_of_slices_may_be_a_link(tmp_path):
+    real = write_slices(tmp_path / "real", [1, 2, 3])
+    (tmp_path / "link").symlink_to(real, target_is_directory=True)
+    case = Case("a", "a", (tmp_path / "link",), real, spacing_mm=(1.0, 1.0, 5.0))
+    assert read_image(case).array[0, 0, 0].tolist() == [1, 2, 3]
+    assert read_image(case).spacing_mm == (1.0, 1.0, 5.0)
+    assert len(case.all_files) == 6

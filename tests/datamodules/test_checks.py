@@ -5,16 +5,14 @@ import numpy as np
 import pytest
 
 from datamodules.cases import Case
-from datamodules.checks import check_finite, check_pair, read_pair, refuse_mirrored_sides, warn_missing_classes
+from datamodules.checks import check_affines, check_finite, check_pair, read_pair, refuse_mirrored_sides
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume
 from datamodules.labels import LabelSet
 from datamodules.layouts import find_cases
-from datamodules.splits import Split
 
 SHAPE = (6, 5, 4)
 LABELS = LabelSet.from_json({"background": 0, "left": 1, "right": 2})
-SPLIT = Split(train=("a", "b"), validation=("c",))
 
 
 def volume(array, affine=None, name="a.nii.gz"):
@@ -91,25 +89,20 @@ def test_a_case_without_a_label_is_refused(tmp_path, write_volume):
         read_pair(Case("a", "a", (scan,)), LABELS)
 
 
-def test_f16_a_class_absent_from_a_part_is_told(caplog):
-    counts = {"a": {"left": 5, "right": 0}, "b": {"left": 1, "right": 0}, "c": {"left": 3, "right": 2}}
-    with caplog.at_level(logging.WARNING):
-        warnings = warn_missing_classes(counts, SPLIT, LABELS)
-    assert warnings == ["'right' is in none of the 2 training case(s): it cannot be learned"]
-    assert warnings[0] in caplog.text
+def test_f06_every_channel_with_nan_is_counted():
+    array = np.zeros((3, *SHAPE), np.float32)
+    array[0, 0, 0, 0] = array[2, 1, 1, 1] = array[2, 5, 4, 3] = np.nan
+    with pytest.raises(
+        DataError, match=r"3 NaN or infinite, .*\(0, 0, 0\) of channel 0 \(channel 0: 1, channel 2: 2\)"
+    ):
+        check_finite(volume(array))
 
 
-def test_f16_empty_masks_are_told():
-    counts = {"a": {"left": 5, "right": 4}, "b": {"left": 0, "right": 0}, "c": {"left": 0, "right": 0}}
-    warnings = warn_missing_classes(counts, SPLIT, LABELS)
-    assert warnings[0] == "empty masks in 1 training case(s): b"
-    assert warnings[1] == "empty masks in 1 validation case(s): c"
-    assert len(warnings) == 4  # neither class can be validated
-
-
-def test_f16_nothing_is_told_where_nothing_is_missing():
-    counts = {case_id: {"left": 1, "right": 1} for case_id in "abc"}
-    assert warn_missing_classes(counts, SPLIT, LABELS) == []
+def test_f15_a_label_on_its_image_s_grid_is_passed_through():
+    label = volume(np.zeros((1, *SHAPE), np.uint8))
+    assert check_affines(image(), label) is label
+    moved = volume(label.array, np.diag([1.0, 1.0, 1.1, 1.0]))
+    np.testing.assert_array_equal(check_affines(image(), moved, resample=True).affine, image().affine)
 
 
 @pytest.mark.shared_data

@@ -1,5 +1,9 @@
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from datamodules.cases import Case
@@ -26,6 +30,42 @@ def test_the_hash_is_of_the_content_and_not_of_the_name(tmp_path):
         Case("a", "a", case.images),
     ]
     assert len({hash_case(case), *map(hash_case, changed)}) == 6
+
+
+def write_slices(folder: Path, values: Iterable[int]) -> Path:
+    folder.mkdir()
+    for number, value in enumerate(values):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((3, 4), value, np.uint8))
+    return folder
+
+
+def test_every_slice_of_a_folder_counts_and_so_does_their_order(tmp_path):
+    folders = [
+        write_slices(tmp_path / name, values)
+        for name, values in zip("abcd", [(1, 2, 3), (1, 2, 3), (1, 3, 2), (1, 2)], strict=True)
+    ]
+    cases = [Case("a", "a", (folder,), spacing_mm=(1.0, 1.0, 1.0)) for folder in folders]
+    assert hash_case(cases[0]) == hash_case(cases[1])
+    cases.append(replace(cases[0], spacing_mm=(1.0, 1.0, 2.0)))
+    assert len({hash_case(case) for case in cases}) == 4
+
+
+def test_masks_count_in_their_order(tmp_path):
+    case = make_case(tmp_path, "a", b"1")
+    masks = tuple(make_case(tmp_path, name, b"x", name.encode()).label for name in "bc")
+    forth, back = (Case("a", "a", case.images, masks=order) for order in (masks, masks[::-1]))
+    assert len({hash_case(case), hash_case(forth), hash_case(back)}) == 3
+
+
+def test_the_files_of_a_dicom_series_may_have_any_names(tmp_path, write_series):
+    first = write_series(tmp_path / "a", "p")
+    second = tmp_path / "b"
+    second.mkdir()
+    for number, path in enumerate(sorted(first.iterdir(), reverse=True)):
+        (second / f"x{number}").write_bytes(path.read_bytes())
+    assert hash_case(Case("a", "a", (first,))) == hash_case(Case("a", "a", (second,)))
+    next(second.iterdir()).unlink()
+    assert hash_case(Case("a", "a", (first,))) != hash_case(Case("a", "a", (second,)))
 
 
 @pytest.mark.parametrize("workers", [0, 3])

@@ -154,3 +154,15 @@ def test_structures_are_checked():
         LabelSet((Structure("liver", (1,)), Structure("kidney", (2,))))
     with pytest.raises(ValueError, match="unique"):
         LabelSet((Structure("background", (0,)), Structure("a", (1,)), Structure("a", (2,))))
+
+
+def test_structures_of_mask_files_overlap_in_the_order_of_the_masks():
+    labels = LabelSet.of_masks(["tumour", "liver"])
+    assert labels.overlapping
+    assert labels.names == ("tumour", "liver")
+    masks = np.arange(16, dtype=np.uint8).reshape(2, 2, 2, 2) % 2
+    np.testing.assert_array_equal(labels.encode(masks), masks)
+    single = LabelSet.of_masks(["liver"])
+    np.testing.assert_array_equal(single.encode(masks[:1]), masks[:1])
+    with pytest.raises(DataError, match="unique names"):
+        LabelSet.of_masks(["liver", "liver"])

@@ -1,3 +1,7 @@
+import json
+
+import cv2
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -91,3 +95,59 @@ def test_a_fold_that_does_not_exist_is_refused(fold, folds):
 def test_reading_before_setup_says_what_to_call(root):
     with pytest.raises(RuntimeError, match="call prepare_data"):
         _ = SegmentationData(root=root).in_channels
+
+
+def write_table(root, folder, rows):
+    names = sorted(path.name[:-7] for path in (root / "labelsTr").iterdir())
+    lines = [
+        f"{root}/imagesTr/{name}_0000.nii.gz,{root}/labelsTr/{name}.nii.gz,{row}"
+        for name, row in zip(names, rows, strict=True)
+    ]
+    path = folder / "cases.csv"
+    path.write_text("\n".join(["image,label,split", *lines]), encoding="utf-8")
+    return path
+
+
+def test_a_table_of_paths_trains_with_its_own_split(make, root, tmp_path):
+    table = write_table(root, tmp_path, ["train", "validation", "train", "validation"])
+    declared = json.loads((root / "dataset.json").read_text(encoding="utf-8"))["labels"]
+    data = make(root=table, labels=declared, split=SplitChoice(folds=2))
+    names = [case.id for case in data.ready.listing.cases]
+    assert data.split.to_dict() == {"train": names[0::2], "validation": names[1::2]}
+    assert [case.id for case in data.validation_cases] == names[1::2]
+    assert len(list(data.train_dataloader())) == 3
+
+
+def test_mask_files_train_as_overlapping_structures(make, root, tmp_path):
+    for path in sorted((root / "labelsTr").iterdir()):
+        folder = tmp_path / "set" / path.name[:-7]
+        (folder / "segmentations").mkdir(parents=True)
+        (folder / "ct.nii.gz").symlink_to(root / "imagesTr" / path.name.replace(".nii", "_0000.nii"))
+        label = nib.load(path)
+        stored = np.asarray(label.dataobj)
+        for name, values in (("body", range(1, 7)), ("spine", [2])):
+            mask = nib.Nifti1Image(np.isin(stored, list(values)).astype(np.uint8), label.affine)
+            nib.save(mask, folder / "segmentations" / f"{name}.nii.gz")
+    data = make(root=tmp_path / "set")
+    assert data.labels.names == ("body", "spine")
+    assert data.out_channels == 2
+    (batch,) = data.val_dataloader()
+    body, spine = batch.label[0]
+    assert spine.sum() > 0
+    assert bool((body[spine > 0] > 0).all())
+    assert next(iter(data.train_dataloader())).label.shape[1] == 2
+
+
+def test_folders_of_slices_train_where_their_spacing_is_stated(make, tmp_path):
+    for number in range(4):
+        image = np.random.default_rng(number).integers(0, 255, (9, 24, 24)).astype(np.uint8)
+        for folder, voxels in (("images", image), ("masks", (image > 99).astype(np.uint8))):
+            place = tmp_path / "set" / folder / f"case{number}"
+            place.mkdir(parents=True)
+            for index, plane in enumerate(voxels):
+                cv2.imwrite(str(place / f"{index:02d}.png"), plane)
+    choice = PreprocessingChoice(spacing_mm="native", intensity="zscore")
+    data = make(root=tmp_path / "set", labels={"bright": 1}, spacing_mm=(0.5, 0.5, 2.0), preprocessing=choice)
+    assert data.ready.spacing_mm == (0.5, 0.5, 2.0)
+    (batch,) = data.val_dataloader()
+    assert tuple(batch.image.shape[2:]) == (24, 24, 9)

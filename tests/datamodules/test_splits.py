@@ -5,7 +5,7 @@ import pytest
 
 from datamodules.cases import Case
 from datamodules.formats.errors import DataError
-from datamodules.splits import split_cases
+from datamodules.splits import Split, check_split, split_cases
 
 
 def make_cases(groups: dict[str, int]) -> list[Case]:
@@ -72,3 +72,33 @@ def test_whatever_has_a_name_and_a_group_is_split():
     split = split_cases(frames, fold=1, folds=4, seed=0)
     assert len({name[0] for name in split.validation}) == 1
     assert len(split.validation) == 3
+
+
+SPLIT = Split(train=("p0_0", "p1_0"), validation=("p2_0",))
+THREE = make_cases({"p0": 1, "p1": 1, "p2": 1})
+
+
+def test_a_stated_split_is_checked_and_cases_in_no_part_are_told():
+    assert check_split(SPLIT, THREE, Path("split.json")) == ()
+    notes = check_split(SPLIT, [*THREE, *make_cases({"p3": 2})], Path("split.json"))
+    assert notes == ("split.json: 2 case(s) neither train nor validate: p3_0, p3_1",)
+
+
+def test_f17_a_patient_in_both_parts_of_a_stated_split_is_refused():
+    split = Split(train=("p0_0", "p1_0"), validation=("p1_1",))
+    with pytest.raises(DataError, match=r"split\.json.*1 in both training and validation: p1 \(p1_0, p1_1\)"):
+        check_split(split, make_cases({"p0": 1, "p1": 2}), Path("split.json"))
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (Split(train=("p0_0", "gone"), validation=("p1_0",)), "1 that are not there: gone"),
+        (Split(train=(), validation=("p1_0",)), "0 for training and 1 for validation"),
+        (Split(train=("p0_0",), validation=()), "1 for training and 0 for validation"),
+        (Split(train=("p0_0",), validation=("p0_0",)), r"p0 \(p0_0\)"),
+    ],
+)
+def test_a_stated_split_that_makes_no_sense_is_refused(split, message):
+    with pytest.raises(DataError, match=message):
+        check_split(split, THREE, Path("split.json"))

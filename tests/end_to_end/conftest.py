@@ -1,4 +1,8 @@
+import json
+import shutil
+
 import cv2
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -70,5 +74,108 @@ def train(work, cache):
         assert main(["train", "--config", config, *budget, "--data.cache_dir", str(cache), *arguments]) == 0
         (folder,) = set(work.glob("mlruns/artifacts/*/*/artifacts")) - before
         return folder
+
+    return run
+
+
+class VolumeSet:
+    """A small CT data set in the nnU-Net raw layout, to plant faults in."""
+
+    SHAPE = (24, 20, 16)
+    AFFINE = np.diag([-2.0, -2.0, 3.0, 1.0])
+    CASES = ("a", "b", "c", "d", "e", "f")
+
+    def __init__(self, root):
+        self.root = root
+
+    def write(self, channels=1):
+        for folder in ("imagesTr", "labelsTr", "imagesTs"):
+            (self.root / folder).mkdir(parents=True)
+        for seed, case in enumerate([*self.CASES, "t"]):
+            self.write_case(case, seed, channels)
+        shutil.rmtree(self.root / "labelsTs")
+        labels = {"background": 0, "left": 1, "right": 2}
+        names = {str(channel): f"CT {channel}" for channel in range(channels)}
+        self.describe(labels=labels, numTraining=len(self.CASES), file_ending=".nii.gz", channel_names=names)
+        return self
+
+    def write_case(self, case, seed, channels):
+        rng = np.random.default_rng(seed)
+        label = np.zeros(self.SHAPE, np.uint8)
+        label[3 + seed % 3 : 9, 6 + seed // 3 : 14, 4:12], label[12:18, 6 + seed // 3 : 14, 4 + seed % 3 : 12] = 1, 2
+        part = "Ts" if case == "t" else "Tr"
+        for channel in range(channels):
+            voxels = np.full(self.SHAPE, -1000.0)
+            voxels[2:-2, 2:-2, 1:-1] = 40
+            voxels += 60 * label + rng.normal(0, 15, self.SHAPE)
+            self.save(self.scan(case, channel, f"images{part}"), np.clip(voxels, -1024, 3000).astype(np.int16))
+        (self.root / f"labels{part}").mkdir(exist_ok=True)
+        self.save(self.root / f"labels{part}" / f"{case}.nii.gz", label)
+
+    def copy(self, root):
+        return VolumeSet(shutil.copytree(self.root, root))
+
+    def scan(self, case, channel=0, folder="imagesTr"):
+        return self.root / folder / f"{case}_{channel:04d}.nii.gz"
+
+    def mask(self, case):
+        return self.root / "labelsTr" / f"{case}.nii.gz"
+
+    def describe(self, **changes):
+        path = self.root / "dataset.json"
+        content = (json.loads(path.read_text()) if path.exists() else {}) | changes
+        path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+    def save(self, path, array, affine=AFFINE):
+        image = nib.Nifti1Image(array, affine)
+        image.set_sform(affine, 1)
+        image.set_qform(affine, 1)
+        if not np.allclose(image.get_qform(), affine):  # a quaternion holds no shear
+            image.set_qform(None, 0)
+        nib.save(image, path)
+
+    def read(self, path):
+        return np.asarray(nib.load(path).dataobj).copy()
+
+    def change(self, path, function):
+        self.save(path, function(self.read(path)), nib.load(path).affine)
+
+    def put(self, path, voxel, value, dtype=None):
+        array = self.read(path).astype(dtype or self.read(path).dtype)
+        array[voxel] = value
+        self.save(path, array, nib.load(path).affine)
+
+    def turn(self, affine, *paths):
+        for path in paths:
+            self.save(path, self.read(path), np.array(affine, dtype=float))
+
+    def erase(self, value, cases):
+        for case in cases:
+            self.change(self.mask(case), lambda array: np.where(array == value, 0, array).astype(np.uint8))
+
+    def damage(self, path, function):
+        path.write_bytes(function(bytearray(path.read_bytes())))
+
+
+@pytest.fixture(scope="session")
+def sound_set(tmp_path_factory):
+    """Six small CTs with two structures each, and one for testing, in which nothing is wrong."""
+    return VolumeSet(tmp_path_factory.mktemp("sound") / "set").write()
+
+
+@pytest.fixture(scope="session")
+def sound_channels(tmp_path_factory):
+    """The same with two channels."""
+    return VolumeSet(tmp_path_factory.mktemp("sound") / "set").write(channels=2)
+
+
+@pytest.fixture
+def check(tmp_path, cache):
+    """Run `pipeline check` and return its exit code and what is in check.json."""
+
+    def run(root, *options):
+        given = ["--output", str(tmp_path / "out"), "--cache-dir", str(cache), "--workers", "0", *options]
+        code = main(["check", str(root), *([] if "--folds" in options else ["--folds", "2"]), *given])
+        return code, json.loads((tmp_path / "out" / "check.json").read_text())
 
     return run

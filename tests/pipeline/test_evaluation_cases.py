@@ -43,6 +43,12 @@ def test_files_are_paired_by_name_whatever_their_format(folders):
     ]
 
 
+def test_a_dicom_seg_beside_a_mask_is_passed_over(folders):
+    expected = find_pairs(*folders)
+    (folders[0] / "a.dcm").write_bytes(b"")
+    assert find_pairs(*folders) == expected
+
+
 def test_two_files_are_a_pair_whatever_their_names(folders):
     masks, labels = folders
     assert find_pairs(masks / "a.nii.gz", labels / "b.nii.gz") == [Pair("a", masks / "a.nii.gz", labels / "b.nii.gz")]

@@ -135,8 +135,8 @@ def dicom_slice(array, position=(0.0, 0.0, 0.0), **elements):
     data = np.ascontiguousarray(array).tobytes()
     dataset.PixelData = data + bytes(len(data) % 2)
     dataset["PixelData"].VR = "OW" if array.dtype.itemsize > 1 else "OB"
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "")
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "")
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID") or uid.CTImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID") or uid.generate_uid()
     dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     return dataset
 

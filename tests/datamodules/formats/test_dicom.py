@@ -131,10 +131,10 @@ def test_claims_only_what_directly_holds_dicom(tmp_path, dicoms, voxels):
     assert not dicom.claims(tmp_path / "slice.png", PLAIN)
 
 
-def test_labels_and_scores_are_refused_by_name(tmp_path, dicoms, voxels):
+def test_writing_and_folders_of_labels_are_refused_by_name(tmp_path, dicoms, voxels):
     path = dicoms.series(tmp_path, voxels)[0]
-    with pytest.raises(DataError, match="convert the segmentation"):
-        dicom.read_labels(path, PLAIN)
+    with pytest.raises(DataError, match="name the DICOM-SEG file itself"):
+        dicom.read_labels(tmp_path, PLAIN)
     with pytest.raises(DataError, match="DICOM-SEG"):
         dicom.write_labels(path, voxels, np.eye(4), None)
     with pytest.raises(DataError, match=r"\.nii\.gz"):

@@ -29,6 +29,11 @@ AFFINE = np.diag([-1.0, 2.0, 3.0, 1.0])
         ("Case 1.NII.GZ", "Case 1", ".NII.GZ"),
         ("é.png", "é", ".png"),
         ("x.tiff", "x", ".tiff"),
+        ("x.nrrd", "x", ".nrrd"),
+        ("x.nhdr", "x", ".nhdr"),
+        ("x.mha", "x", ".mha"),
+        ("x.mhd", "x", ".mhd"),
+        ("IM1.DCM", "IM1", ".DCM"),
     ],
 )
 def test_known_suffixes(name, stem, suffix):

@@ -75,8 +75,6 @@ def test_tiles_planes_and_pages_pass():
     check_tiff(PATH, tiff(strips=[tile], _322=number(16), _323=number(16), _324=number(8), _325=number(len(tile))))
     plane = zlib.compress(PIXELS.tobytes())
     check_tiff(PATH, tiff(rows=10, strips=[plane] * 3, _277=number(3, SHORT), _284=number(2, SHORT)))
-    half = zlib.compress(bytes(16 * 10 * 3 // 2))
-    check_tiff(PATH, tiff(rows=10, strips=[half], _277=number(3, SHORT), _262=number(6, SHORT)))
     encoded, pages = cv2.imencodemulti(".tif", [PIXELS] * 3, [cv2.IMWRITE_TIFF_COMPRESSION, 8])
     assert encoded
     check_tiff(PATH, pages.tobytes())
@@ -142,6 +140,41 @@ def test_f02_directories_that_cannot_be_true_are_refused(changes, message):
         check_tiff(PATH, tiff(**changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"_259": number(9, SHORT)}, "deflate, LZW, PackBits or JPEG, found compression 9"),
+        ({"_259": None}, "bytes for 64 bytes of pixels"),
+        ({"_259": (SHORT, [8, 8])}, "2 values of tag 259"),
+        ({"_258": (SHORT, [8, 8])}, "2 values of tag 258"),
+        ({"_262": number(0, SHORT)}, "grey .* or RGB, found photometric interpretation 0"),
+        ({"_262": number(2, SHORT)}, "photometric interpretation 2 of 1 samples"),
+        ({"_262": number(6, SHORT), "_277": number(3, SHORT)}, "photometric interpretation 6"),
+        ({"_262": None}, "photometric interpretation -1"),
+        ({"_338": number(1, SHORT)}, "photometric interpretation 1 of 1 samples"),
+        ({"_339": number(3, SHORT)}, "sample formats"),
+        ({"_317": number(3, SHORT)}, "predictor 1 or 2 for this type of pixels"),
+        (
+            {"_258": number(32, SHORT), "_256": number(4), "_339": number(3, SHORT), "_317": number(1, SHORT)},
+            "predictor 3",
+        ),
+        ({"_316": number(2, SHORT)}, "which is 317 but for one bit"),
+        ({"_347": number(3, SHORT)}, "which is 339 but for one bit"),
+    ],
+)
+def test_f02_tags_that_contradict_each_other_are_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        check_tiff(PATH, tiff(**changes))
+
+
+def test_f02_tags_out_of_order_are_refused():
+    intact = tiff()
+    first, second = struct.pack("<HHII", 256, LONG, 1, 16), struct.pack("<HHII", 257, LONG, 1, 10)
+    assert first + second in intact
+    with pytest.raises(DataError, match="tag 256 behind tag 257"):
+        check_tiff(PATH, intact.replace(first + second, second + first))
+
+
 @pytest.mark.parametrize("orientation", [0, 2, 3, 6, 8])
 def test_an_image_that_is_to_be_turned_is_refused(tmp_path, orientation):
     path = tmp_path / "a.tif"
@@ -180,6 +213,10 @@ def a_bomb():
     return tiff(strips=[zlib.compress(bytes(200 << 20), 1)] * 3)
 
 
+def a_claim_of_many_pixels():
+    return tiff(_256=number(30_000), _257=number(30_000), _278=number(30_000), _259=number(5, SHORT))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -188,8 +225,9 @@ def a_bomb():
         chain_of_overlapping_directories,
         many_strips_on_the_same_bytes,
         a_bomb,
+        a_claim_of_many_pixels,
     ],
-    ids=["circle", "BigTIFF circle", "chain", "strips", "bomb"],
+    ids=["circle", "BigTIFF circle", "chain", "strips", "bomb", "pixels"],
 )
 def test_f33_a_hostile_file_is_refused_soon(make):
     data = make()

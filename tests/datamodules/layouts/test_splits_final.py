@@ -60,3 +60,12 @@ def test_f17_a_patient_in_both_parts_is_refused(tmp_path, write_dataset):
     assert find_cases(root).split.validation == ("p1_b",)
     with pytest.raises(DataError, match=r"p1 \(p1_a, p1_b\)"):
         find_cases(root, group_pattern=r"(p\d)")
+
+
+def test_cases_that_have_no_label_leave_the_split_where_that_is_allowed(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a", "b", "c"])
+    write(root, FOLDS)
+    (root / "labelsTr" / "b.nii.gz").unlink()
+    listing = find_cases(root, complete=False)
+    assert listing.split.to_dict() == {"train": ["a"], "validation": ["c"]}
+    assert listing.notes == ("splits_final.json names cases that have no label: b",)

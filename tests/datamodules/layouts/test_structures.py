@@ -128,3 +128,14 @@ def test_f31_folders_and_masks_may_be_links_and_a_broken_one_is_named(tmp_path, 
     mask.symlink_to(tmp_path / "gone.nii.gz")
     with pytest.raises(DataError, match=r"tumour\.nii\.gz.*symbolic link to .*gone\.nii\.gz"):
         read_label(find_cases(root).cases[0])
+
+
+def test_the_image_of_a_case_may_be_a_dicom_series_beside_its_masks(tmp_path, write_mask, write_series):
+    for name in ("s1", "s2"):
+        write_series(tmp_path / name, f"patient of {name}")
+        write_mask(tmp_path / name / "segmentations" / "liver.nii.gz")
+    listing = find_cases(tmp_path)
+    assert [(case.id, case.group) for case in listing.cases] == [("s1", "patient of s1"), ("s2", "patient of s2")]
+    assert listing.cases[0].images == (tmp_path / "s1",)
+    assert read_image(listing.cases[0], 1).shape == (5, 6, 4)
+    assert len(listing.cases[0].all_files) == 5

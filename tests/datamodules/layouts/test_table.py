@@ -119,3 +119,19 @@ def test_f31_a_broken_link_is_named_with_its_row(table, tmp_path):
     path = table(("image", "label"), (scan("link"), label("a")))
     with pytest.raises(DataError, match=r"row 2, scans/link\.nii\.gz.*links"):
         find_cases(path, labels=LABELS)
+
+
+def test_f11_the_series_of_a_folder_is_named_by_its_column(table, write_series, tmp_path):
+    for number in (1, 2):
+        for path in write_series(tmp_path / f"series{number}", f"p{number}", seed=number, number=number).iterdir():
+            (tmp_path / "both").mkdir(exist_ok=True)
+            path.rename(tmp_path / "both" / f"{number}_{path.name}")
+    header = ("image", "label", "series", "id")
+    rows = [("both", label("a"), "1", "first"), ("both", label("b"), "2", "second")]
+    first, second = find_cases(table(header, *rows), labels=LABELS).cases
+    assert (first.group, second.group) == ("p1", "p2")
+    assert len(first.all_files) == 5
+    assert not (read_image(first).array == read_image(second).array).all()
+    unnamed = table(("image", "label"), ("both", label("a")), (scan("b"), label("b")))
+    with pytest.raises(DataError, match="--series"):
+        read_image(find_cases(unnamed, labels=LABELS).cases[1])

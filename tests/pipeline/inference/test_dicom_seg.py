@@ -43,7 +43,7 @@ def segment_in_mm(segmentation, number):
 
 
 def written(path, source, indices, labels=LABELS, origin=ORIGIN):
-    messages = write_segmentation(path, indices, labels, source_slices(source, OPTIONS), origin)
+    messages = write_segmentation(path, indices, labels, source_slices(source, OPTIONS), origin, 3.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # pydicom warns of values that DICOM does not allow
         segmentation = highdicom.seg.segread(path)
@@ -108,11 +108,19 @@ def test_segments_say_what_they_are_and_who_made_them(tmp_path, make_dicom_serie
     assert len({tuple(item.RecommendedDisplayCIELabValue) for item in segmentation.SegmentSequence}) == 3
 
 
+def test_a_lesion_says_which_organ_of_which_side_it_lies_in(tmp_path, make_dicom_series):
+    make_dicom_series(tmp_path / "ct")
+    labels = LabelSet.from_json({"background": 0, "left kidney cyst": 1})
+    segmentation, _ = written(tmp_path / "a.dcm", tmp_path / "ct", masks_of((14, 12, 9), 1), labels)
+    (region,) = segmentation.SegmentSequence[0].AnatomicRegionSequence
+    assert (region.CodeMeaning, region.AnatomicRegionModifierSequence[0].CodeMeaning) == ("Kidney", "Left")
+
+
 def test_empty_structures_have_no_segment(tmp_path, make_dicom_series):
     make_dicom_series(tmp_path / "ct")
     indices = masks_of((14, 12, 9), 3)
     segmentation, _ = written(tmp_path / "a.dcm", tmp_path / "ct", indices)
-    assert segmentation.segment_numbers == range(1, 2)
+    assert list(segmentation.segment_numbers) == [1]
     assert segmentation.get_segment_description(1).segment_label == "mémbrane/ 膜"
     assert len(segment_in_mm(segmentation, 1)) == np.count_nonzero(indices)
 
@@ -122,7 +130,7 @@ def test_where_nothing_is_found_no_file_is_written_and_an_old_one_goes(tmp_path,
     slices = source_slices(tmp_path / "ct", OPTIONS)
     path = tmp_path / "a.dcm"
     path.write_bytes(b"earlier")
-    assert write_segmentation(path, masks_of((14, 12, 9)), LABELS, slices, ORIGIN) == [NOTHING_FOUND]
+    assert write_segmentation(path, masks_of((14, 12, 9)), LABELS, slices, ORIGIN, 3.0) == [NOTHING_FOUND]
     assert not path.exists()
 
 
@@ -156,6 +164,8 @@ def test_a_source_without_identifiers_is_referred_to_by_made_up_ones(tmp_path, m
     make_dicom_series(tmp_path / "ct", StudyInstanceUID="", SeriesInstanceUID="", SliceThickness=None, PatientSex=None)
     segmentation, messages = written(tmp_path / "a.dcm", tmp_path / "ct", masks_of((14, 12, 9), 1))
     assert "StudyInstanceUID" in messages[0]
+    assert "SliceThickness" in messages[1]
+    assert segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 3
     assert pydicom.uid.UID(segmentation.StudyInstanceUID).is_valid
     assert segmentation.PatientSex == ""
 
@@ -164,9 +174,9 @@ def test_headers_that_cannot_be_referred_to_are_refused_by_name(tmp_path, make_d
     make_dicom_series(tmp_path / "ct")
     slices = source_slices(tmp_path / "ct", OPTIONS)
     for header in slices.headers:
-        header.SOPClassUID = "1.2.840.10008.5.1.4.1.1.9.1.1"  # an electrocardiogram
+        header.SOPClassUID = "1.2.3"  # of no object that there is
     with pytest.raises(DataError, match=r"a\.dcm.*--format nifti"):
-        write_segmentation(tmp_path / "a.dcm", masks_of((14, 12, 9), 1), LABELS, slices, ORIGIN)
+        write_segmentation(tmp_path / "a.dcm", masks_of((14, 12, 9), 1), LABELS, slices, ORIGIN, 3.0)
     assert not (tmp_path / "a.dcm").exists()
 
 

@@ -20,7 +20,7 @@ def headers(tmp_path, make_dicom_series):
 
 
 def test_whole_headers_stay_as_they_are(headers):
-    source = mend_headers(headers(), CONTENT)
+    source = mend_headers(headers(), CONTENT, 2.5)
     assert source.messages == []
     for before, after in zip(headers(), source.headers, strict=True):
         for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "ImagePositionPatient", "Rows"):
@@ -31,7 +31,7 @@ def test_whole_headers_stay_as_they_are(headers):
 def test_the_source_is_not_changed(headers):
     sources = headers(PatientSex="X", StudyInstanceUID="")
     before = [header.to_json() for header in sources]
-    mend_headers(sources, CONTENT)
+    mend_headers(sources, CONTENT, 2.5)
     assert [header.to_json() for header in sources] == before
 
 
@@ -40,7 +40,7 @@ def test_identifiers_come_from_the_file_meta_information(headers):
     expected = [header.SOPInstanceUID for header in sources]
     for header in sources:
         header.SOPInstanceUID = header.SOPClassUID = ""
-    source = mend_headers(sources, CONTENT)
+    source = mend_headers(sources, CONTENT, 2.5)
     assert [header.SOPInstanceUID for header in source.headers] == expected
     assert {header.SOPClassUID for header in source.headers} == {CTImageStorage}
     assert source.messages == ["the source has SOPClassUID, SOPInstanceUID in its file meta information alone"]
@@ -51,9 +51,11 @@ def test_missing_identifiers_are_made_of_the_content(headers):
     for header in sources:
         header.SOPInstanceUID = ""
         del header.file_meta
-    once, again, other = (mend_headers(sources, content) for content in (CONTENT, CONTENT, "d" * 64))
+    once, again, other = (mend_headers(sources, content, 2.5) for content in (CONTENT, CONTENT, "d" * 64))
     found = [[header[word].value for word in ("StudyInstanceUID", "SOPInstanceUID")] for header in once.headers]
-    assert found == [[header[word].value for word in ("StudyInstanceUID", "SOPInstanceUID")] for header in again.headers]
+    assert found == [
+        [header[word].value for word in ("StudyInstanceUID", "SOPInstanceUID")] for header in again.headers
+    ]
     assert len({uid for _, uid in found}) == 3
     assert len({study for study, _ in found}) == 1
     assert other.headers[0].StudyInstanceUID != once.headers[0].StudyInstanceUID
@@ -70,7 +72,7 @@ def test_the_class_of_an_image_without_one_follows_its_modality(headers):
     for header in sources:
         header.SOPClassUID = ""
         del header.file_meta
-    assert {header.SOPClassUID for header in mend_headers(sources, CONTENT).headers} == {CTImageStorage}
+    assert {header.SOPClassUID for header in mend_headers(sources, CONTENT, 2.5).headers} == {CTImageStorage}
 
 
 def test_values_that_dicom_does_not_allow_are_left_out_and_told_without_their_content(headers, monkeypatch):
@@ -80,7 +82,7 @@ def test_values_that_dicom_does_not_allow_are_left_out_and_told_without_their_co
     item.CodeValue = "x" * 30
     item.CodeMeaning = "kept"
     sources = headers(PatientBirthDate="1970.01.02", PatientSex="X", StudyID="s" * 40, ProcedureCodeSequence=[item])
-    source = mend_headers(sources, CONTENT)
+    source = mend_headers(sources, CONTENT, 2.5)
     first = source.headers[0]
     assert (first.PatientBirthDate, first.PatientSex, first.StudyID) == ("", "", "")
     assert first.ProcedureCodeSequence[0].CodeMeaning == "kept"
@@ -91,16 +93,20 @@ def test_values_that_dicom_does_not_allow_are_left_out_and_told_without_their_co
 
 
 def test_what_a_segmentation_must_have_is_blank_where_it_is_missing(headers):
-    missing = dict.fromkeys(["PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber"])
-    first = mend_headers(headers(**missing, SliceThickness=None), CONTENT).headers[0]
+    missing = dict.fromkeys(
+        ["PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber"]
+    )
+    source = mend_headers(headers(**missing, SliceThickness=None), CONTENT, 2.5)
+    first = source.headers[0]
     for keyword in missing:
         assert keyword in first
         assert not first[keyword].value
-    assert first.SliceThickness is None
+    assert first.SliceThickness == 2.5
+    assert source.messages == ["the source has no SliceThickness: the DICOM-SEG has the distance between its slices"]
 
 
 def test_names_in_another_encoding_survive_the_change_to_utf8(headers):
     sources = headers(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
-    first = mend_headers(sources, CONTENT).headers[0]
+    first = mend_headers(sources, CONTENT, 2.5).headers[0]
     assert first.SpecificCharacterSet == "ISO_IR 192"
     assert str(first.PatientName) == "Müller^Jörg"

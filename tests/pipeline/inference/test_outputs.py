@@ -10,6 +10,7 @@ from datamodules.formats import ReadOptions, read_volume
 from datamodules.intensity import ChannelIntensity
 from datamodules.labels import LabelSet
 from datamodules.preprocessing import Preprocessing
+from pipeline.inference.dicom_seg import NOTHING_FOUND, Origin
 from pipeline.inference.outputs import output_names, write_outputs
 from pipeline.inference.predictor import PredictionSettings
 
@@ -65,3 +66,29 @@ def test_names_follow_the_format_of_the_input(tmp_path):
     ):
         names = output_names(Case("a", "a", (tmp_path / f"b{suffix}",)), labels, settings)
         assert names.all == (expected, "overlays/a.png")
+
+
+def test_a_series_has_a_dicom_seg_beside_its_mask(tmp_path, make_dicom_series):
+    make_dicom_series(tmp_path / "ct", shape=(4, 3, 2))
+    case = Case("a", "a", (tmp_path / "ct",))
+    names = output_names(case, PLAIN, PredictionSettings(probabilities=True))
+    assert names.all == ("a.nii.gz", "a.dcm", "probabilities/a.nii.gz")
+    assert names.labels == "a.nii.gz"
+    only = output_names(case, PLAIN, PredictionSettings(formats=("dicom-seg",)))
+    assert (only.masks, only.all) == ((), ("a.dcm",))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_dicom_seg_is_written_where_something_is_found(tmp_path, make_dicom_series, sign):
+    make_dicom_series(tmp_path / "ct", shape=(6, 5, 4))
+    case = Case("a", "a", (tmp_path / "ct",))
+    volume = read_volume(case.images[0])
+    grid = Preprocessing(None, "none", (ChannelIntensity("none"),)).apply(volume).grid
+    inside = torch.full(grid.shape, -1.0)
+    inside[1:3, 1:3, 1:3] = sign
+    logits = torch.stack([torch.zeros(grid.shape), inside])
+    names = output_names(case, PLAIN, PredictionSettings())
+    told = write_outputs(tmp_path, names, PLAIN, logits, grid, None, Origin("a" * 64, "c" * 64, "f" * 64))
+    assert told == ([] if sign > 0 else [NOTHING_FOUND])
+    assert (tmp_path / "a.dcm").exists() == (sign > 0)
+    assert np.count_nonzero(nib.load(tmp_path / "a.nii.gz").get_fdata()) == (8 if sign > 0 else 0)

@@ -58,6 +58,8 @@ def test_everything_that_changes_the_outputs_is_in_the_settings(folder):
         {"precision": "bf16"},
         {"volume": 1},
         {"strict": True},
+        {"formats": ("nifti",)},
+        {"sheared": "resample"},
     ):
         assert predictor(folder, **change).outcome_settings() != base
 

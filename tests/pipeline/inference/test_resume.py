@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.cases import Case
 from datamodules.formats.errors import DataError
 from pipeline.inference.resume import JOURNAL_NAME, Journal, fingerprint
 from pipeline.report import CaseResult, Report
@@ -17,16 +16,12 @@ def result(name, folder, status="done"):
     return CaseResult(name, status, outputs=(f"{name}.png",), fingerprint="same")
 
 
-def test_the_fingerprint_depends_on_bytes_model_and_settings(tmp_path):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"one")
-    case = Case("a", "a", (path,))
-    seen = {fingerprint(case, "model", {"overlap": 0.5})}
-    assert fingerprint(case, "model", {"overlap": 0.5}) in seen
-    seen.add(fingerprint(case, "other", {"overlap": 0.5}))
-    seen.add(fingerprint(case, "model", {"overlap": 0.25}))
-    path.write_bytes(b"two")
-    seen.add(fingerprint(case, "model", {"overlap": 0.5}))
+def test_the_fingerprint_depends_on_content_model_and_settings():
+    seen = {fingerprint("content", "model", {"overlap": 0.5})}
+    assert fingerprint("content", "model", {"overlap": 0.5}) in seen
+    seen.add(fingerprint("content", "other", {"overlap": 0.5}))
+    seen.add(fingerprint("content", "model", {"overlap": 0.25}))
+    seen.add(fingerprint("else", "model", {"overlap": 0.5}))
     assert len(seen) == 4
 
 

@@ -1,0 +1,37 @@
+import pytest
+
+from pipeline.planning.budget import LEAST_STEPS, SHARE, USUAL_STEPS, Budget
+from pipeline.planning.quantities import parse_seconds
+
+
+def test_a_given_time_bounds_the_step_so_that_there_are_steps_enough():
+    budget = Budget("cpu", 3600)
+    assert budget.step_limit_s == pytest.approx(SHARE * 3600 / LEAST_STEPS["segmentation"]["cpu"])
+    assert budget.steps(budget.step_limit_s) == LEAST_STEPS["segmentation"]["cpu"]
+
+
+def test_without_a_time_it_follows_from_the_step():
+    budget = Budget("cpu", None, "pose")
+    wanted = USUAL_STEPS["pose"]["cpu"]
+    assert wanted <= budget.steps(0.5) <= 1.2 * wanted
+    assert parse_seconds(budget.max_time(0.5).value) == budget.length_s(0.5)
+
+
+def test_a_given_time_is_kept_to_the_second():
+    assert Budget("cpu", 10).max_time(3.0).value == "00:00:00:10"
+    assert Budget("cpu", 10).steps(30.0) == 1
+
+
+def test_on_a_gpu_without_a_time_memory_alone_is_the_limit():
+    assert Budget("cuda", None).step_limit_s is None
+    assert "memory alone" in Budget("cuda", None).limit_words()
+
+
+def test_a_short_time_does_not_ask_for_the_impossible():
+    assert Budget("cpu", 10).step_limit_s == 0.25
+
+
+def test_the_reason_names_steps_and_seconds():
+    words = Budget("cpu", 3600).max_time(1.5).reason
+    assert "1920 steps of 1.50 s" in words
+    assert "as was asked for" in words

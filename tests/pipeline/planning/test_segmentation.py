@@ -1,0 +1,69 @@
+import dataclasses
+import logging
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from datamodules.formats.errors import DataError
+from pipeline.planning.noted import plain, render
+from pipeline.planning.segmentation import folds_of, plan_segmentation
+
+
+@pytest.fixture(scope="module")
+def volumes(write_volumes, tmp_path_factory):
+    return write_volumes(tmp_path_factory.mktemp("data") / "ct", spacing=(1.0, 1.0, 1.5))
+
+
+def test_volumes_get_a_network_that_shows_them_whole(volumes, make_options, caplog):
+    with caplog.at_level(logging.INFO):
+        plan = plan_segmentation(make_options(volumes))
+    config = plain(plan.tree)
+    network, data = config["model"]["init_args"]["network"]["init_args"], config["data"]["init_args"]
+    assert data["patch_size"] == [20, 12, 12], "the box of the body is 18 x 12 x 12"
+    assert data["preprocessing"] == {"spacing_mm": [1.0, 1.0, 1.5], "intensity": "ct", "crop": "air"}
+    assert data["augmentation"]["mirror_axes"] == []
+    assert data["split"] == {"fold": 0, "folds": 5}
+    assert "labels" not in data
+    assert network["channels"][0] == 32
+    assert len(network["channels"]) == len(network["strides"]) == len(network["kernel_sizes"])
+    assert plan.fingerprint["task"] == "segmentation"
+    assert "structure left lung" in caplog.text
+    assert [name for name, _ in plan.summary] == ["spacing", "patch", "network", "measured", "training"]
+
+
+def test_each_choice_has_its_reason(volumes, make_options):
+    lines = render(plan_segmentation(make_options(volumes)).tree).splitlines()
+    for key in ("patch_size", "batch_size", "spacing_mm", "intensity", "crop", "mirror_axes", "max_time", "precision"):
+        place = next(number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:"))
+        assert "#" in lines[place] + lines[place - 1], key
+    for key in ("channels", "strides", "kernel_sizes", "unit", "norm", "optimizer", "learning_rate", "folds"):
+        place = next(number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:"))
+        assert "#" in lines[place] + lines[place - 1], key
+
+
+def test_a_case_that_cannot_be_used_refuses_the_plan_by_name(write_volumes, tmp_path, make_options):
+    root = write_volumes(tmp_path / "ct")
+    broken = root / "labelsTr" / "c1.nii.gz"
+    nib.save(nib.Nifti1Image(np.full((20, 24, 16), 9, np.uint8), np.eye(4)), broken)
+    with pytest.raises(DataError, match="c1"):
+        plan_segmentation(make_options(root))
+
+
+def test_fewer_patients_than_five_are_a_fold_each_and_one_is_refused(write_volumes, tmp_path, make_options):
+    root = write_volumes(tmp_path / "three", count=3)
+    config = plain(plan_segmentation(make_options(root)).tree)
+    assert config["data"]["init_args"]["split"]["folds"] == 3
+    one = write_volumes(tmp_path / "one", count=1)
+    with pytest.raises(DataError, match="at least two groups"):
+        plan_segmentation(make_options(one))
+
+
+def test_patients_are_told_apart_by_the_pattern(write_volumes, tmp_path, make_options):
+    root = write_volumes(tmp_path / "ct", count=4)
+    with pytest.raises(DataError, match="of 1 group"):
+        plan_segmentation(dataclasses.replace(make_options(root), group_pattern="(c)"))
+
+
+def test_five_folds_are_the_most(make_facts, make_listing):
+    assert [folds_of(make_listing([make_facts(str(n)) for n in range(count)])) for count in (2, 5, 50)] == [2, 5, 5]
