@@ -123,7 +123,7 @@ def _frames(files: Sequence[Path], channels: int) -> frozenset[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return suffix_of(path).lower() in image.SUFFIXES
+    return suffix_of(path).lower() in image.suffixes
 
 
 def _siblings(path: Path) -> list[Path]:

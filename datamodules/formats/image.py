@@ -6,8 +6,6 @@ that leaves their structure whole cannot be told from pixels.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.formats import bmp, png
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.base import ReadOptions, is_named
 from datamodules.formats.errors import DataError
@@ -27,9 +26,7 @@ from datamodules.formats.volume import Volume
 
 name = "image"
 suffixes = (".png", ".tif", ".tiff", ".bmp")
-SUFFIXES = suffixes
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_MAGIC = {".png": (_PNG_MAGIC,), ".bmp": (b"BM",), ".tif": (b"II", b"MM"), ".tiff": (b"II", b"MM")}
+_MAGIC = {".png": (png.MAGIC,), ".bmp": (bmp.MAGIC,), ".tif": (b"II", b"MM"), ".tiff": (b"II", b"MM")}
 _REMEDY = "fetch or export the file again: it was cut short, damaged, or is another format"
 
 
@@ -111,10 +108,12 @@ def read_pages(path: Path) -> list[NDArray[Any]]:
     if not data.startswith(_MAGIC[path.suffix.lower()]):
         raise DataError(path, f"a {path.suffix} image", f"bytes that begin with {data[:12]!r}", _REMEDY)
     count = 1
-    if data.startswith(_PNG_MAGIC):
-        check_png(path, data)
+    if data.startswith(png.MAGIC):
+        png.check_png(path, data)
     elif is_named(path, (".tif", ".tiff")):
         count = check_tiff(path, data)
+    else:
+        bmp.check_bmp(path, data)
     try:
         decoded, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -163,19 +162,3 @@ def _to_channels(image: NDArray[Any]) -> NDArray[Any]:
         return image.T[None, :, :, None]
     channels = [2, 1, 0, 3][: image.shape[2]] if image.shape[2] >= 3 else list(range(image.shape[2]))
     return image[:, :, channels].transpose(2, 1, 0)[..., None]
-
-
-def check_png(path: Path, data: bytes) -> None:
-    """Test every chunk's checksum: the decoder lets some damage pass as pixels."""
-    position, kind = len(_PNG_MAGIC), b""
-    while kind != b"IEND":
-        if position + 12 > len(data):
-            raise DataError(path, "a PNG that ends with IEND", f"{len(data)} bytes without it", _REMEDY)
-        length, kind = struct.unpack_from(">I4s", data, position)
-        body_end = position + 8 + length
-        checksum = data[body_end : body_end + 4]
-        if zlib.crc32(memoryview(data)[position + 4 : body_end]).to_bytes(4, "big") != checksum:
-            raise DataError(path, "intact PNG chunks", f"a wrong checksum at byte {position}", _REMEDY)
-        position = body_end + 4
-    if position != len(data):
-        raise DataError(path, "nothing behind the PNG's end", f"{len(data) - position} bytes", _REMEDY)

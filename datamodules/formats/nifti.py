@@ -22,7 +22,6 @@ from datamodules.formats.volume import AFFINE_TOLERANCE, Volume
 name = "NIfTI"
 suffixes = (".nii.gz", ".nii")
 _COMPRESSION = 1  # labels shrink a hundredfold at any level; the higher levels cost only time
-SUFFIXES = suffixes
 
 
 def claims(path: Path, _: ReadOptions) -> bool:

@@ -18,6 +18,7 @@ from datamodules.formats.gzip_stream import MAGIC, MAXIMUM_RATIO, inflated
 from datamodules.formats.nifti_header import LONGEST_HEADER, Layout, parse_header
 
 _PIECE = 1 << 20  # bytes
+_SHOWN = 12  # bytes of a file of another kind that a message shows
 _COUNTED = 1 << 16  # bytes too many that are counted before the reading stops
 _TRUNCATED = "fetch or export the file again: it was cut short or damaged"
 _ABSENT = "restore it, or check its name and permissions"
@@ -64,9 +65,10 @@ def _whole(path: Path, stream: BinaryIO, *, strict: bool) -> tuple[NDArray[np.ui
     start = _start(path, pieces)
     layout = parse_header(path, start, strict=strict)
     file_bytes = os.fstat(stream.fileno()).st_size
-    most = file_bytes * MAXIMUM_RATIO if is_named(path, (".gz",)) else file_bytes
-    if layout.file_bytes > most:
-        _refuse_length(path, layout, f"{layout.file_bytes - most} bytes missing, at the least")
+    packed = is_named(path, (".gz",))
+    missing = layout.file_bytes - (file_bytes * MAXIMUM_RATIO if packed else file_bytes)
+    if missing > 0:
+        _refuse_length(path, layout, f"{missing} bytes missing{', at the least' if packed else ''}")
     data = np.empty(layout.file_bytes, np.uint8)  # takes no memory before it is written to
     filled = extra = 0
     for piece in chain([start], pieces):
@@ -100,7 +102,7 @@ def _start(path: Path, pieces: Iterator[bytes]) -> bytes:
 
 def _pieces(path: Path, stream: BinaryIO) -> Iterator[bytes]:
     """Return the content in pieces; a gzip stream ends well only where its checksum and length are right."""
-    start = stream.read(_PIECE)
+    start = stream.read(len(MAGIC) + _SHOWN)
     stream.seek(0)
     if not start:
         raise DataError(path, "a NIfTI file", "an empty file", _TRUNCATED)
@@ -110,6 +112,6 @@ def _pieces(path: Path, stream: BinaryIO) -> Iterator[bytes]:
             raise DataError(path, "an uncompressed NIfTI", "a gzip stream", "rename it to end in .nii.gz")
         return iter(partial(stream.read, _PIECE), b"")
     if not is_gzip:
-        found = f"bytes that begin with {start[:12]!r}"
+        found = f"bytes that begin with {start[:_SHOWN]!r}"
         raise DataError(path, "a gzip stream", found, "rename it to .nii if it is not compressed, else fetch it again")
     return inflated(path, stream)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.errors import DataError
-from datamodules.formats.image import check_png as check_png
+from datamodules.formats.png import check_png
 from datamodules.formats.tiff import check_tiff
 
 # Joints are annotated on the stored grid of pixels, as by the COCO tools: an orientation in the EXIF is not applied.

@@ -53,6 +53,11 @@ def check_data_set(root: Path, settings: CheckSettings, cache_dir: Path, workers
             )
     except DataError as error:
         return CheckResult(root, settings, (of_layout(error),))
+    return _check_volumes(listing, settings, cache_dir, workers)
+
+
+def _check_volumes(listing: CaseList, settings: CheckSettings, cache_dir: Path, workers: int) -> CheckResult:
+    """Check what was listed: description, folds, cases, images for testing, and what preparing takes."""
     findings = findings_of_description(listing)
     splits = _splits(listing, settings, findings)
     inspection = inspect_cases(listing, cache_dir, workers, resample_labels=settings.resample_labels)
@@ -65,7 +70,7 @@ def check_data_set(root: Path, settings: CheckSettings, cache_dir: Path, workers
         expected = forecast(cases, volumes, cache_dir, workers)
         findings += findings_of_forecast(cases, expected)
     return CheckResult(
-        root=root,
+        root=listing.root,
         settings=settings,
         findings=in_order(findings),
         layout=listing.layout,

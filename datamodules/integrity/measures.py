@@ -47,8 +47,17 @@ def channel_facts(channel: NDArray[np.float32], *, finite: bool) -> ChannelFacts
         return ChannelFacts(0.0, 0.0, 0.0, 0.0, nonfinite, np.zeros(BINS, np.int64))
     low, high = float(values.min()), float(values.max())
     mean = float(values.mean(dtype=np.float64))
-    deviation = float(values.std(dtype=np.float64)) if high > low else 0.0
+    deviation = _deviation(values, mean) if high > low else 0.0
     return ChannelFacts(low, high, mean, deviation, nonfinite, _histogram(values, low, high))
+
+
+def _deviation(values: NDArray[np.float32], mean: float) -> float:
+    """Return the standard deviation, with a part of the values in float64 at a time."""
+    squares = 0.0
+    for start in range(0, values.size, _MAX_VOXELS):
+        centred = values[start : start + _MAX_VOXELS].astype(np.float64) - mean
+        squares += float(centred @ centred)
+    return float(np.sqrt(squares / values.size))
 
 
 def _histogram(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.int64]:

@@ -65,7 +65,7 @@ def cases(root: Path, stated: Stated) -> Found:
 
 def _is_one_image(found: Mapping[int, Path]) -> bool:
     """Tell whether a case is one PNG, TIFF or BMP, which may hold all channels as colours: reading it will tell."""
-    return list(found) == [0] and suffix_of(found[0]).lower() in image.SUFFIXES
+    return list(found) == [0] and suffix_of(found[0]).lower() in image.suffixes
 
 
 def _listed(root: Path, description: Mapping[str, Any], channels: int, stated: Stated) -> Found:

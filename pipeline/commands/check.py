@@ -55,6 +55,8 @@ def check(
 
     if folds < 2 or workers < 0:
         raise UsageError(f"expected --folds of 2 or more and --workers of 0 or more, found {folds} and {workers}")
+    if slice_spacing_mm is not None and not all(0 < size < float("inf") for size in slice_spacing_mm):
+        raise UsageError(f"--slice-spacing-mm: expected three numbers above 0, found {slice_spacing_mm}")
     if not data.exists():
         raise UsageError(f"--data {data}: no such file or folder")
     settings = CheckSettings(labels, label_map, group_pattern, folds, seed, slice_spacing_mm, resample_labels, strict)

@@ -168,7 +168,16 @@ def test_the_folder_of_results_is_named_after_the_data(sound_set, tmp_path, monk
     assert sorted(path.name for path in (tmp_path / "check-set").iterdir()) == ["check.html", "check.json"]
 
 
-@pytest.mark.parametrize("options", [["nowhere"], ["SET", "--folds", "1"], ["SET", "--output", "SET/dataset.json"], []])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["nowhere"],
+        ["SET", "--folds", "1"],
+        ["SET", "--slice-spacing-mm", "[1,1,0]"],
+        ["SET", "--output", "SET/dataset.json"],
+        [],
+    ],
+)
 def test_f34_options_that_cannot_be(options, sound_set, cache):
     given = [option.replace("SET", str(sound_set.root)) for option in options]
     assert main(["check", *given, "--cache-dir", str(cache)]) == 2

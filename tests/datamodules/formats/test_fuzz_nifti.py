@@ -96,6 +96,7 @@ def affine(head, shape):
             ]
             matrix[:3, :3] = np.array(turn) * spacing * [1, 1, -1 if qfac < 0 else 1]
         else:
+            spacing = [size if axis < head["dim"][0] else 1 for axis, size in enumerate(spacing)]  # of a plane
             matrix[:3, :3] = np.diag(spacing) * [-1, 1, 1]
             matrix[:3, 3] = -matrix[:3, :3] @ (np.array(shape[:3]) - 1) / 2
     return matrix

@@ -150,3 +150,8 @@ def test_f02_a_tiff_that_claims_33_channels_is_refused(tmp_path):
     path.write_bytes(path.read_bytes().replace(one_sample, one_sample[:-2] + b"\x21\0"))
     with pytest.raises(DataError, match="an image that decodes"):
         read_volume(path)
+
+
+def test_what_cannot_be_opened_or_decoded_is_refused_by_name(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.png: expected a readable file"):
+        read_volume(tmp_path / "absent.png")

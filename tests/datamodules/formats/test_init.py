@@ -181,3 +181,9 @@ def test_real_scans_and_labels_keep_their_geometry(shared_data, tmp_path):
         write_labels(tmp_path / path.name, labels.array[0], scan.affine)
         np.testing.assert_array_equal(nib.load(tmp_path / path.name).affine, nib.load(scan.path).affine)
         np.testing.assert_array_equal(read_labels(tmp_path / path.name).array, labels.array)
+
+
+def test_a_file_that_no_format_claims_is_refused_by_name(tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"<html>not found</html>")
+    with pytest.raises(DataError, match=r"a\.dcm"):
+        read_volume(tmp_path / "a.dcm")

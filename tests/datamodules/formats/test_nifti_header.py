@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from datamodules.formats import DataError, ReadOptions, read_volume
+from datamodules.formats import DataError, ReadOptions, read_labels, read_volume
 
 LPI = np.diag([-2.0, -3.0, -4.0, 1.0])
 
@@ -135,6 +135,36 @@ def test_f08_slope_and_intercept_are_applied_once(tmp_path):
 def test_f08_slope_zero_or_nan_counts_as_none(tmp_path, slope):
     path = save(tmp_path / "a.nii", setter(scl_slope=slope, scl_inter=7.0))
     assert read_volume(path).array.max() == 119
+
+
+def test_f08_a_slope_that_makes_numbers_too_large_is_refused(tmp_path):
+    path = save(tmp_path / "a.nii", setter(scl_slope=1e38, scl_inter=0.0))
+    with pytest.raises(DataError, match="values within float32, found larger ones, with slope 1e[+]38"):
+        read_volume(path)
+
+
+def test_f08_labels_behind_a_slope_are_scaled_in_float64(tmp_path):
+    path = save(tmp_path / "a.nii", setter(scl_slope=3.0, scl_inter=2.0), dtype=np.int32)
+    data = path.read_bytes()
+    path.write_bytes(data[:352] + (np.arange(120, dtype=np.int32) + 2**28).tobytes())
+    assert sorted(read_labels(path).array.ravel().tolist()) == [3 * (2**28 + k) + 2 for k in range(120)]
+
+
+@pytest.mark.parametrize("code", ["sform_code", "qform_code"])
+def test_f04_a_negative_code_is_none(tmp_path, code):
+    path = save(tmp_path / "a.nii", setter(**{code: -1, "qoffset_x": 5.0}))
+    assert read_volume(path, ReadOptions(strict=True)).origin_mm[0] == (5 if code == "sform_code" else 0)
+
+
+def test_f04_a_plane_needs_no_thickness_and_the_third_axis_no_sign(tmp_path):
+    def change(header):
+        header["dim"][:4] = (2, 20, 6, 1)
+        header["pixdim"][0] = header["pixdim"][3] = 0
+        header["sform_code"] = 0
+
+    volume = read_volume(save(tmp_path / "a.nii", change), ReadOptions(strict=True))
+    assert volume.shape == (20, 6, 1)
+    np.testing.assert_allclose(volume.spacing_mm, (2, 3, 1))
 
 
 def test_f08_wide_integers_are_scaled_before_they_are_rounded(tmp_path):

@@ -188,3 +188,30 @@ def test_help_shows_the_bare_parameter(capsys):
     shown = capsys.readouterr().out
     assert "pipeline survey DATA [options]" in shown
     assert "--data itself may be left out" in " ".join(shown.split())
+
+
+def choose(format: list[Literal["png", "nrrd"]] | None = None, spacing: list[float] | None = None) -> int:
+    """Choose.
+
+    Args:
+        format: One or several.
+        spacing: Numbers.
+    """
+    calls.append((format, spacing))
+    return 0
+
+
+def test_a_list_may_be_left_out_and_takes_several_values():
+    calls.clear()
+    for arguments in ([], ["--format", "png"], ["--spacing", "1", "2.5", "--format", "nrrd", "png"]):
+        assert call_with_arguments(choose, "choose", arguments) == 0
+    assert calls == [(None, None), (["png"], None), (["nrrd", "png"], [1.0, 2.5])]
+    for arguments in (["--format", "gif"], ["--spacing", "wide"], ["--format"]):
+        with pytest.raises(UsageError):
+            call_with_arguments(choose, "choose", arguments)
+
+
+def test_choices_of_a_list_are_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        call_with_arguments(choose, "choose", ["--help"])
+    assert "--format png|nrrd" in capsys.readouterr().out

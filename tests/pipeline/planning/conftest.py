@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import nibabel as nib
 import numpy as np
 import pytest
@@ -120,6 +121,33 @@ def write_volumes():
         names = {"background": 0} | {name: value for value, name in enumerate(labels, 1)}
         description = {"channel_names": {"0": "CT"}, "labels": names, "file_ending": ".nii.gz", "numTraining": count}
         (root / "dataset.json").write_text(json.dumps(description))
+        return root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_persons():
+    """Return a function that writes annotated persons in boxes as COCO keypoints, and returns their folder."""
+
+    def write(root, *, count=12):
+        names = ["head", *(f"{side}_{joint}" for joint in ("shoulder", "hip", "foot") for side in ("left", "right"))]
+        places = np.array([[50, 15], [60, 30], [40, 30], [57, 55], [43, 55], [58, 90], [42, 90]])
+        (root / "images").mkdir(parents=True)
+        images, annotations = [], []
+        for number in range(count):
+            rng = np.random.default_rng(number)
+            cv2.imwrite(str(root / "images" / f"p{number}.png"), rng.integers(0, 255, (110, 100, 3), dtype=np.uint8))
+            images.append({"id": number, "file_name": f"p{number}.png", "width": 100, "height": 110})
+            points = np.column_stack([places + rng.normal(0, 2, places.shape), np.full(len(names), 2)])
+            box = [38.0, 10.0, 25.0, 85.0]
+            annotations.append(
+                {"id": number, "image_id": number, "category_id": 1, "bbox": box, "area": 2000.0, "num_keypoints": 7}
+                | {"keypoints": points.round(2).reshape(-1).tolist(), "iscrowd": 0}
+            )
+        category = {"id": 1, "name": "person", "keypoints": names, "skeleton": [[1, 2], [1, 3]]}
+        content = {"images": images, "annotations": annotations, "categories": [category]}
+        (root / "annotations.json").write_text(json.dumps(content))
         return root
 
     return write

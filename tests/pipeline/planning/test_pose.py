@@ -2,7 +2,6 @@ import dataclasses
 
 import pytest
 
-from datamodules.figures import make_figures
 from pipeline.config.errors import UsageError
 from pipeline.planning.noted import plain
 from pipeline.planning.pose import plan_pose, sigma_of
@@ -10,8 +9,8 @@ from pipeline.planning.pose_fingerprint import PosePrint
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory):
-    return make_figures(tmp_path_factory.mktemp("data") / "figures", images=12, workers=0)
+def persons(write_persons, tmp_path_factory):
+    return write_persons(tmp_path_factory.mktemp("data") / "persons")
 
 
 @pytest.fixture
@@ -36,8 +35,8 @@ def found():
     )
 
 
-def test_persons_in_boxes_get_an_hourglass(figures, make_options):
-    plan = plan_pose(make_options(figures))
+def test_persons_in_boxes_get_an_hourglass(persons, make_options):
+    plan = plan_pose(make_options(persons))
     config = plain(plan.tree)
     data = config["data"]["init_args"]
     assert config["model"]["class_path"] == "PoseTask"
@@ -51,9 +50,9 @@ def test_persons_in_boxes_get_an_hourglass(figures, make_options):
     assert "12 labelled subjects are few" in plan.warnings[-1]
 
 
-def test_options_for_volumes_are_refused(figures, make_options):
+def test_options_for_volumes_are_refused(persons, make_options):
     with pytest.raises(UsageError, match="holds keypoints"):
-        plan_pose(make_options(figures, labels={"a": 1}))
+        plan_pose(make_options(persons, labels={"a": 1}))
 
 
 @pytest.mark.parametrize(("nearest", "sigma"), [(4.0, 1.0), (18.0, 1.5), (90.0, 2.0)])

@@ -3,7 +3,6 @@ import json
 import pytest
 import yaml
 
-from datamodules.figures import make_figures
 from datamodules.formats.errors import DataError
 from pipeline.config.errors import UsageError
 from pipeline.planning.noted import plain
@@ -38,9 +37,9 @@ def test_f19_a_file_that_is_there_is_kept_unless_told(volumes, tmp_path, make_op
     assert "seed_everything" in output.read_text()
 
 
-def test_keypoints_are_told_from_volumes(volumes, tmp_path):
+def test_keypoints_are_told_from_volumes(volumes, tmp_path, write_persons):
     assert kind_of(volumes) == "segmentation"
-    assert kind_of(make_figures(tmp_path / "figures", images=2, workers=0)) == "pose"
+    assert kind_of(write_persons(tmp_path / "persons", count=2)) == "pose"
     with pytest.raises(DataError, match="nothing at this path"):
         kind_of(tmp_path / "missing")
 
