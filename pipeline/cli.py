@@ -19,7 +19,9 @@ from pipeline.tracking.redaction import redact
 log = logging.getLogger(__name__)
 
 _EXAMPLES = """examples:
-  pipeline train --config unet_ct.yaml
+  pipeline check data
+  pipeline plan data --output my.yaml --time 1h
+  pipeline train --config my.yaml
   pipeline predict --model last --input scans --output masks
   pipeline pose --model last --input video.mp4 --output joints --overlay
   pipeline evaluate --input masks --reference labels --output scores

@@ -65,6 +65,10 @@ def plan(
         raise UsageError(f"--output: expected a file such as my.yaml, found {output}")
     if workers < 0:
         raise UsageError(f"--workers: expected 0 or more, found {workers}")
+    if slice_spacing_mm is not None and not all(0 < size < float("inf") for size in slice_spacing_mm):
+        raise UsageError(f"--slice-spacing-mm: expected three numbers above 0, found {slice_spacing_mm}")
+    if not data.exists():
+        raise UsageError(f"--data {data}: no such file or folder")
     amounts: dict[str, float] = {}
     for name, text, parse in (("memory", memory, parse_bytes), ("time", time, parse_seconds)):
         try:

@@ -11,7 +11,6 @@ from typing import Literal
 
 from datamodules.annotations.detection import FORMATS, look
 from datamodules.formats.atomic import write_atomically
-from datamodules.formats.errors import DataError
 from pipeline.config.errors import UsageError
 from pipeline.config.strict_yaml import load_strict
 from pipeline.planning.noted import plain, render
@@ -64,8 +63,6 @@ def kind_of(root: Path) -> Literal["pose", "segmentation"]:
     Raises:
         DataError: If there is nothing at that path.
     """
-    if not root.exists():
-        raise DataError(root, "a data set", "nothing at this path", "check the path")
     return "pose" if look(root, FORMATS).candidates else "segmentation"
 
 

@@ -139,7 +139,7 @@ def test_f08_slope_zero_or_nan_counts_as_none(tmp_path, slope):
 
 def test_f08_a_slope_that_makes_numbers_too_large_is_refused(tmp_path):
     path = save(tmp_path / "a.nii", setter(scl_slope=1e38, scl_inter=0.0))
-    with pytest.raises(DataError, match="values within float32, found larger ones, with slope 1e[+]38"):
+    with pytest.raises(DataError, match=r"values within float32, found larger ones, with slope 1e\+38"):
         read_volume(path)
 
 

@@ -40,6 +40,7 @@ def test_a_phantom_is_planned_for(plan, tmp_path, caplog):
         (["--time", "soon"], "--time: expected a length of time"),
         (["--device", "abacus"], "--device: device 'abacus'"),
         (["--workers", "-1"], "--workers"),
+        (["--slice-spacing-mm", "[1,1,0]"], "--slice-spacing-mm: expected three numbers above 0"),
         (["--memory", "10MiB"], "--memory: expected more than"),
         (["--tme", "1h"], "the nearest is '--time'"),
     ],
@@ -56,5 +57,5 @@ def test_an_output_that_is_no_config_is_refused(plan, caplog):
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, caplog):
-    assert main(["plan", str(tmp_path / "none"), "--output", str(tmp_path / "my.yaml")]) == 1
-    assert "nothing at this path" in caplog.text
+    assert main(["plan", str(tmp_path / "none"), "--output", str(tmp_path / "my.yaml")]) == 2
+    assert "no such file or folder" in caplog.text
