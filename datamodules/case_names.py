@@ -11,6 +11,7 @@ from datamodules.formats.errors import DataError
 
 log = logging.getLogger(__name__)
 
+_LONGEST_NAME = 240  # bytes of the 255 that a file system holds; an ending such as .seg.nrrd is added
 CHANNEL_SUFFIX = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})", re.DOTALL)
 
 
@@ -34,6 +35,30 @@ def name_key(name: str) -> str:
 def same_name(name: str) -> str:
     """Return one spelling of a name whose accents may be stored composed or decomposed."""
     return unicodedata.normalize("NFC", name)
+
+
+def refuse_unsafe(source: Path, names: Iterable[tuple[str, str]]) -> None:
+    """Refuse case names that cannot name files: results are called after them.
+
+    Args:
+        source: What an error shall name.
+        names: Pairs of a case's name and where it stands.
+
+    Raises:
+        DataError: If a name is empty or too long, begins with a dot, or holds a separator of folders (F31).
+    """
+    unsafe = [
+        f"{name[:60]!r} ({where})"
+        for name, where in names
+        if not name or name[0] == "." or any(mark in name for mark in "/\\\0") or len(name.encode()) > _LONGEST_NAME
+    ]
+    if unsafe:
+        raise DataError(
+            source,
+            expected=f"names of cases without / and \\, with no dot in front, of at most {_LONGEST_NAME} bytes",
+            found="; ".join(unsafe[:5]),
+            remedy="give the cases other names: the files of their results are called after them",
+        )
 
 
 def refuse_twins(folder: Path, names: Iterable[tuple[str, str]]) -> None:

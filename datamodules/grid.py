@@ -16,7 +16,7 @@ from datamodules.formats.geometry import Affine, Box, Geometry, Shape
 from datamodules.geometry import crop, from_canonical
 from datamodules.resampling import Resampler, SlabResampler
 
-_ALIGNED = 1e-6  # voxels over a whole axis by which grids of one extent may seem turned, from rounding alone
+_ALIGNED = 1e-6  # voxels by which the corners of grids of one extent may seem to differ, from rounding alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +160,12 @@ class Grid:
 
 
 def _resampler(source: Geometry, target: Geometry) -> Resampler:
-    """Return the separable resampler for axes that run alike, else the general one."""
+    """Return the separable resampler for grids of one extent, else the general one."""
     to_source = target.index_map(source)
-    turned = np.abs(to_source[:3, :3] - np.diag(np.diag(to_source[:3, :3]))) * (np.array(target.shape) - 1)
-    if turned.max() < _ALIGNED:
+    separable = source.resampled(target.shape).index_map(source)
+    corners = np.indices((2, 2, 2)).reshape(3, 8) * (np.array(target.shape)[:, None] - 1)
+    apart = (to_source - separable)[:3] @ np.vstack([corners, np.ones(8)])
+    if np.abs(apart).max() < _ALIGNED:
         return SlabResampler(source.shape, target.shape)
     return AffineResampler(to_source, source.shape, target.shape)
 

@@ -1,10 +1,24 @@
 """The group of a sample, as a patient or an animal, found in its name by a pattern."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from datamodules.case_names import name_key
 from datamodules.formats.errors import DataError
+
+
+class Grouped(Protocol):
+    """What has a name, and a group that is never parted."""
+
+    @property
+    def id(self) -> str:
+        """Return its name, unique in the data set."""
+
+    @property
+    def group(self) -> str:
+        """Return what it shares with others, as a patient, a video or an image."""
 
 
 def search_group(pattern: str, names: Sequence[str], source: Path | str) -> str:
@@ -36,3 +50,16 @@ def search_group(pattern: str, names: Sequence[str], source: Path | str) -> str:
             remedy="widen the pattern, so that every sample has its group",
         )
     return str(group)
+
+
+def note_alike(cases: Iterable[Grouped]) -> tuple[str, ...]:
+    """Return a sentence for each set of groups that differ by upper and lower case or accents' encoding alone."""
+    spellings: dict[str, dict[str, str]] = {}
+    for case in cases:
+        spellings.setdefault(name_key(case.group), {}).setdefault(case.group, case.id)
+    return tuple(
+        f"the groups {', '.join(f'{group!r} (as of {id_})' for group, id_ in sorted(found.items()))} may be one "
+        "patient: spell them alike, so that they are never parted"
+        for found in spellings.values()
+        if len(found) > 1
+    )

@@ -27,20 +27,26 @@ def hash_file(path: Path) -> str:
 
 
 def hash_case(case: Case) -> str:
-    """Return a SHA-256 over the bytes of a case's files, their formats and their order, but not their names.
+    """Return a SHA-256 over the bytes of a case's files, their formats and their places, but not their names.
 
-    Files of a DICOM series may come in any order, as their content orders them; slices in a folder are ordered by
-    their names, which count for that reason.
+    A file that stands for several channels or structures counts at each place, and is read once. Files of a DICOM
+    series may come in any order, as their content orders them; slices in a folder are ordered by their names, which
+    count for that reason.
 
     Raises:
         DataError: If a file is absent or cannot be read.
     """
     refuse_absent(case.files, case.id)
     digest = hashlib.sha256()
-    images = set(case.images)
-    for path in case.files:
-        options = case.image_options() if path in images else case.label_options()
-        digest.update(f"{_hash_volume(path, options)}\n".encode())
+    known: dict[tuple[Path, ReadOptions], str] = {}
+    kind = "masks" if case.masks else "label"  # a mask is read as 0 and 1
+    parts = (("images", case.images, case.image_options()), (kind, case.label_files, case.label_options()))
+    for part, paths, options in parts:
+        digest.update(f"{part}\n".encode())
+        for path in paths:
+            if (path, options) not in known:
+                known[path, options] = _hash_volume(path, options)
+            digest.update(f"{known[path, options]}\n".encode())
     digest.update(repr(case.volume_indices).encode())
     if case.all_volumes or case.spacing_mm is not None:
         digest.update(repr((case.all_volumes, case.spacing_mm)).encode())

@@ -4,21 +4,11 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from datamodules.case_names import name_key
 from datamodules.formats.errors import DataError
-
-
-class Grouped(Protocol):
-    """What can be split: it has a name, and a group that is never parted."""
-
-    @property
-    def id(self) -> str:
-        """Return its name, unique in the data set."""
-
-    @property
-    def group(self) -> str:
-        """Return what it shares with others, as a patient, a video or an image."""
+from datamodules.groups import Grouped
 
 
 @dataclass
@@ -101,9 +91,11 @@ def check_split(split: Split, cases: Sequence[Grouped], source: Path) -> tuple[s
         What is odd about it, each as a sentence: cases that are in neither part.
 
     Raises:
-        DataError: If it names cases that are not there, a part is empty, or a case or a group is in both.
+        DataError: If it names cases that are not there, a part is empty, or a case or a group is in both; groups
+            that differ by upper and lower case alone are one here.
     """
-    groups = {case.id: case.group for case in cases}
+    groups = {case.id: name_key(case.group) for case in cases}
+    spelt = {name_key(case.group): case.group for case in cases}
     parts = (split.train, split.validation)
     if unknown := sorted({id_ for part in parts for id_ in part} - set(groups)):
         shown = f"{len(unknown)} that are not there: {', '.join(unknown[:5])}"
@@ -113,7 +105,7 @@ def check_split(split: Split, cases: Sequence[Grouped], source: Path) -> tuple[s
         raise DataError(source, "cases in both parts of the split", found, "give each part at least one case")
     members = [{groups[id_] for id_ in part} for part in parts]
     if shared := sorted(members[0] & members[1]):
-        both = [f"{group} ({', '.join(sorted(_of(group, groups, parts)))})" for group in shared[:5]]
+        both = [f"{spelt[group]} ({', '.join(sorted(_of(group, groups, parts)))})" for group in shared[:5]]
         raise DataError(
             source,
             expected="each group (patient) in one part of the split",

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.cases import Case, CaseList, read_image, refuse_twins
+from datamodules.case_names import refuse_twins, refuse_unsafe, same_name
+from datamodules.cases import Case, CaseList, read_image
 from datamodules.dataset_json import declared_channels, read_description
 from datamodules.formats.dicom import find_series
 from datamodules.formats.errors import DataError
-from datamodules.groups import search_group
+from datamodules.groups import note_alike, search_group
 from datamodules.inputs import find_inputs
 from datamodules.labels import LabelSet
 from datamodules.layouts import bids, msd, nnunet, pairs, structures, suffix_pairs, table
@@ -23,6 +24,7 @@ __all__ = ["LAYOUTS", "Case", "CaseList", "find_cases", "find_inputs", "layout_o
 
 log = logging.getLogger(__name__)
 
+_MANY_LABELS = 100
 LAYOUTS: tuple[Layout, ...] = (table, msd, nnunet, bids, structures, pairs, suffix_pairs)  # the first that fits
 
 
@@ -59,12 +61,13 @@ def find_cases(
     if not found.cases:
         remedy = f"fill it as the layout '{layout.NAME}' has it:\n{_indented(layout.EXAMPLE)}"
         raise DataError(root, expected="labelled cases", found="none", remedy=remedy)
+    refuse_unsafe(root, [(case.id, case.images[0].name) for case in found.cases])
     refuse_twins(root, [(case.id, case.images[0].name) for case in found.cases])
     folder = root if root.is_dir() else root.parent
     description = read_description(folder / "dataset.json")
     cases = _grouped(found, group_pattern)
     split = found.split or (read_splits(root, fold) if root.is_dir() else None)
-    notes = list(found.notes)
+    notes = [*found.notes, *note_alike(cases)]
     if split is not None:
         source = root / FILE if root.is_dir() else root
         log.info("%s: its own split is used, %d to %d cases", source, len(split.train), len(split.validation))
@@ -75,13 +78,19 @@ def find_cases(
     for kind, paths in (("images without a label", found.unlabelled), ("labels without an image", found.unused)):
         if paths:
             log.warning("%s: %d %s: %s", root, len(paths), kind, ", ".join(path.name for path in paths[:5]))
+    structures = _labels(folder, found, labels, description, label_map)
+    if labels is None and len(structures.names) > _MANY_LABELS:
+        notes.append(
+            f"{len(structures.names)} labels are named, and each is an output of the network: name those to learn by "
+            "data.labels, and read the others as 0 by data.label_map"
+        )
     for note in notes:
         log.warning("%s: %s", root, note)
     return CaseList(
         root=root,
         layout=layout.NAME,
         channel_names=found.channel_names or _channel_names(description, cases),
-        labels=_labels(folder, found, labels, description, label_map),
+        labels=structures,
         cases=cases,
         split=split,
         unlabelled=found.unlabelled,
@@ -127,10 +136,10 @@ def _grouped(found: Found, pattern: str | None) -> tuple[Case, ...]:
     if pattern is not None:
         groups = [search_group(pattern, [case.id], case.images[0]) for case in cases]
     elif found.grouped:
-        return tuple(cases)
+        groups = [case.group for case in cases]
     else:
         groups = [_dicom_patient(case) or case.group for case in cases]
-    return tuple(replace(case, group=group) for case, group in zip(cases, groups, strict=True))
+    return tuple(replace(case, group=same_name(group)) for case, group in zip(cases, groups, strict=True))
 
 
 def _dicom_patient(case: Case) -> str | None:

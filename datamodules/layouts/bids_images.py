@@ -9,6 +9,8 @@ from datamodules.formats.errors import DataError
 from datamodules.layouts.bids_labels import NO_IMAGE
 from datamodules.layouts.bids_names import BidsFile
 
+Fitting = tuple[tuple[int, int], BidsFile]  # an image, and how little it fits
+
 
 @dataclass(frozen=True)
 class Images:
@@ -42,8 +44,14 @@ def match_images(root: Path, files: Sequence[BidsFile], labels: Mapping[str, Bid
     places: dict[tuple[str, str | None], list[BidsFile]] = defaultdict(list)
     for file in images:
         places[file.visit].append(file)
-    matched = {name: _of_label(label, places[label.visit]) for name, label in labels.items()}
-    matched = {name: found for name, found in matched.items() if found}
+    matched = {}
+    notes = []
+    for name, label in labels.items():
+        fitting = [(misfit, image) for image in places[label.visit] if (misfit := label.misfit(image)) is not None]
+        chosen, passed_over = _nearest(label, fitting)
+        notes += [f"{kind} of {name} is passed over, as it does not lie beside the label" for kind in passed_over]
+        if chosen:
+            matched[name] = _of_label(label, chosen)
     if not matched:
         raise DataError(
             root,
@@ -68,23 +76,37 @@ def match_images(root: Path, files: Sequence[BidsFile], labels: Mapping[str, Bid
         {name: tuple(found[kind].path for kind in channels) for name, found in matched.items()},
         channels,
         tuple(unlabelled),
-        tuple(
-            f"{kind} is no channel, as {len(cases)} case(s) have none: {', '.join(cases[:5])}"
-            for kind, cases in lacking.items()
-            if cases
+        (
+            *notes,
+            *(
+                f"{kind} is no channel, as {len(cases)} case(s) have none: {', '.join(cases[:5])}"
+                for kind, cases in lacking.items()
+                if cases
+            ),
         ),
     )
 
 
-def _of_label(label: BidsFile, images: Sequence[BidsFile]) -> dict[str, BidsFile]:
+def _nearest(label: BidsFile, fitting: Sequence[Fitting]) -> tuple[Sequence[Fitting], list[str]]:
+    """Return the images to choose from, and the kinds that are passed over.
+
+    Images beside the label that others were made into go before all that lie elsewhere, as these may be on another
+    grid: fMRIPrep's segmentation is that of its own preprocessed image.
+    """
+    beside = [(misfit, image) for misfit, image in fitting if image.path.parent == label.path.parent]
+    kinds = {image.suffix for _, image in beside}
+    elsewhere = {image.suffix for _, image in fitting} - kinds
+    made = any(image.suffix in kinds and image.path.parent != label.path.parent for _, image in fitting)
+    return (beside, sorted(elsewhere)) if made else (fitting, [])
+
+
+def _of_label(label: BidsFile, fitting: Sequence[Fitting]) -> dict[str, BidsFile]:
     """Return the images of a label by what they are; of several the one whose entities fit best."""
-    fitting: dict[str, list[tuple[int, BidsFile]]] = defaultdict(list)
-    for image in images:
-        misfit = label.misfit(image)
-        if misfit is not None:
-            fitting[image.suffix].append((misfit, image))
+    by_kind: dict[str, list[Fitting]] = defaultdict(list)
+    for misfit, image in fitting:
+        by_kind[image.suffix].append((misfit, image))
     found = {}
-    for kind, candidates in fitting.items():
+    for kind, candidates in by_kind.items():
         least = min(misfit for misfit, _ in candidates)
         best = [image for misfit, image in candidates if misfit == least]
         if len(best) > 1:

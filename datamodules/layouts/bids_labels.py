@@ -29,7 +29,8 @@ class Labels:
 def find_labels(root: Path, files: Sequence[BidsFile]) -> Labels:
     """Pick the label files, `*_dseg` before `*_label-NAME_mask`, and sort them by case.
 
-    Where a case has labels in several spaces, that of its image is taken.
+    Where a case has labels in several spaces, that of its image is taken; where several lie in one folder, as of
+    fMRIPrep, the one without `desc`.
 
     Raises:
         DataError: If there are none, or a case has two of a kind.
@@ -63,13 +64,18 @@ def case_name(label: BidsFile) -> str:
 
 
 def _only(root: Path, found: Sequence[BidsFile]) -> BidsFile:
-    """Return the one label, or the one of several that lies in the space of the image."""
+    """Return the one label; of several the one in the space of the image, and in one folder that without `desc`."""
     native = [file for file in found if file.is_native] or found
+    together = len({file.path.parent for file in native}) == 1
+    plain = [file for file in native if "desc" not in file.entities]
+    if together and len(plain) == 1:
+        return plain[0]
     if len(native) > 1:
+        elsewhere = "" if together else "name one data set of derivatives as data.root, "
         raise DataError(
             root,
             expected=f"one label of {case_name(native[0])}",
             found=", ".join(str(file.path.relative_to(root)) for file in native),
-            remedy="move all but one elsewhere, name one data set of derivatives as data.root, or list files in a CSV",
+            remedy=f"move all but one elsewhere, {elsewhere}or list the files in a CSV",
         )
     return native[0]

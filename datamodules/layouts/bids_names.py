@@ -8,7 +8,8 @@ from datamodules.formats import is_volume_file, volume_name
 from datamodules.formats.errors import DataError
 
 # Entities that a derivative adds to those of its source.
-_ADDED = frozenset({"space", "res", "den", "label", "desc", "seg", "atlas", "hemi"})
+_ADDED = frozenset({"space", "cohort", "res", "den", "label", "desc", "seg", "atlas", "hemi"})
+_GRID = ("cohort", "res", "den")  # those that say on which grid a file is, besides the space
 _NATIVE = frozenset({"orig", "individual", "native", "subject", "FLAIR"})
 
 
@@ -44,20 +45,24 @@ class BidsFile:
         space = self.entities.get("space")
         return space is None or space in _NATIVE or space.endswith("w")
 
-    def misfit(self, image: "BidsFile") -> int | None:
-        """Count the entities that only one of a label and an image has; None where they contradict each other.
+    def misfit(self, image: "BidsFile") -> tuple[int, int] | None:
+        """Count what a label and an image do not share; None where they contradict each other.
 
-        Both lie in the folder of one kind of data, and in the same space; of images in the patient's own space, raw
-        ones and what was made of them, the raw one fits best.
+        Both lie in the folder of one kind of data, and in the same space and resolution. First come the entities of
+        the source that only one of them has; then, of images in the patient's own space, what was added to the raw
+        one, which fits best.
         """
         own, other = self.source, image.source
-        if self.visit != image.visit or self.datatype != image.datatype:
+        if self.visit != image.visit or self.datatype != image.datatype or self.is_native != image.is_native:
             return None
-        if self.is_native != image.is_native or any(own[key] != other[key] for key in own.keys() & other.keys()):
+        if any(own[key] != other[key] for key in own.keys() & other.keys()):
+            return None
+        grid = [key for key in _GRID if key in self.entities and key in image.entities]
+        if any(self.entities[key] != image.entities[key] for key in grid):
             return None
         if not self.is_native and self.entities["space"] != image.entities["space"]:
             return None
-        return len(own.keys() ^ other.keys()) + (len(image.entities) - len(other) if self.is_native else 0)
+        return len(own.keys() ^ other.keys()), len(image.entities) - len(other) if self.is_native else 0
 
 
 def parse_name(path: Path, name: str) -> BidsFile | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datamodules.case_names import CHANNEL_SUFFIX, group_channels, list_volumes
+from datamodules.case_names import CHANNEL_SUFFIX, group_channels, list_volumes, refuse_unsafe
 from datamodules.cases import Case
 from datamodules.dataset_json import declared_channels, is_decathlon, listed_files, read_description
 from datamodules.formats import image, suffix_of, volume_name
@@ -70,6 +70,7 @@ def _is_one_image(found: Mapping[int, Path]) -> bool:
 
 def _listed(root: Path, description: Mapping[str, Any], channels: int, stated: Stated) -> Found:
     listed = listed_files(root / "dataset.json", description)
+    refuse_unsafe(root / "dataset.json", [(name, "a key of `dataset`") for name in listed])
     for name, (images, _) in listed.items():
         if len(images) != channels and not _is_one_image(dict(enumerate(images))):
             raise DataError(

@@ -6,11 +6,13 @@ from pathlib import Path
 from datamodules.case_names import list_volumes, refuse_twins, same_name
 from datamodules.cases import Case
 from datamodules.formats import volume_name
+from datamodules.formats.base import ReadOptions
+from datamodules.formats.dicom_images import dicom_files
 from datamodules.formats.errors import DataError
 from datamodules.layouts import pairs
 from datamodules.layouts.base import Found, Stated
 from datamodules.layouts.masks import complete_masks
-from datamodules.layouts.pairing import is_dicom, list_folders, list_images, refuse_unlabelled
+from datamodules.layouts.pairing import by_name, is_dicom, list_folders, list_images, refuse_unlabelled
 
 NAME = "structures"
 EXAMPLE = """\
@@ -40,7 +42,7 @@ def cases(root: Path, stated: Stated) -> Found:
     labelled = {case: files for case, files in images.items() if case in folders}
     unlabelled = [case for case in images if case not in folders]
     refuse_unlabelled(root, unlabelled, len(images), stated)
-    masks = {case: {same_name(volume_name(path)): path for path in list_volumes(folders[case])} for case in labelled}
+    masks = {case: by_name(folders[case], list_volumes(folders[case])) for case in labelled}
     structures = complete_masks(root, masks, stated.labels)
     return Found(
         [
@@ -59,9 +61,13 @@ def _within(root: Path, stated: Stated) -> tuple[dict[str, tuple[Path, ...]], di
     images, folders = {}, {}
     for folder in list_folders(root):
         if files := _images(folder, stated):
-            images[folder.name] = {_channel(folder.name, path): path for path in files}
+            channels = [(_channel(folder.name, path), path) for path in files]
+            refuse_twins(folder, [(name, path.name) for name, path in channels])
+            images[folder.name] = dict(channels)
         if masks := _mask_folder(folder):
             folders[folder.name] = masks
+            if not files:
+                _refuse_nested(folder)
     names = _channels(root, images)
     refuse_twins(root, [(name, name) for name in images])
     return {case: tuple(found[name] for name in names) for case, found in images.items()}, folders, names
@@ -89,14 +95,14 @@ def _channels(root: Path, images: Mapping[str, Mapping[str, Path]]) -> tuple[str
 
 def _channel(case: str, path: Path) -> str:
     """Return what tells the images of a case apart: CASE_t1.nii.gz is t1."""
-    name = volume_name(path)
-    return name.removeprefix(case).strip("_-. ") or "image"
+    name = same_name(volume_name(path))
+    return name.removeprefix(same_name(case)).strip("_-. ") or "image"
 
 
 def _beside(root: Path, stated: Stated) -> tuple[dict[str, tuple[Path, ...]], dict[str, Path], tuple[str, ...]]:
     """Return the images of images/, and the folders of labels/ that bear their names."""
     image_folder, label_folder = pairs.folders_of(root)
-    folders = {same_name(path.name): path for path in list_folders(label_folder)}
+    folders = by_name(label_folder, list_folders(label_folder))
     files = list_images(image_folder, stated.options)
     images = pairs.images_of(image_folder, files, folders)
     found = {same_name(name): channels for name, channels in images.items()}
@@ -118,10 +124,39 @@ def _has_volumes(files: Sequence[Path]) -> bool:
 
 
 def _is_case(folder: Path) -> bool:
-    masks = _mask_folder(folder)
-    return masks is not None and (masks.name.lower() == _MASK_FOLDERS[0] or bool(list_volumes(folder)))
+    """Tell whether a folder holds masks, and something else that they can belong to unless their folder's name says."""
+    masks = _mask_folders(folder)
+    if not masks:
+        return False
+    said = any(path.name.lower() == _MASK_FOLDERS[0] for path in masks)
+    return said or bool(list_images(folder, ReadOptions(), _MASK_FOLDERS)) or _nested(folder) is not None
 
 
 def _mask_folder(folder: Path) -> Path | None:
-    found = [path for path in list_folders(folder) if path.name.lower() in _MASK_FOLDERS and list_volumes(path)]
+    found = _mask_folders(folder)
+    if len(found) > 1:
+        shown = ", ".join(f"{path.name}/" for path in found)
+        raise DataError(folder, "one folder of masks", shown, "move all but one elsewhere, or list the masks in a CSV")
     return found[0] if found else None
+
+
+def _mask_folders(folder: Path) -> list[Path]:
+    return [path for path in list_folders(folder) if path.name.lower() in _MASK_FOLDERS and list_volumes(path)]
+
+
+def _refuse_nested(folder: Path) -> None:
+    """Refuse a case whose series lies deeper than in the case's folder or in one below it."""
+    nested = _nested(folder)
+    if nested is not None:
+        raise DataError(
+            folder,
+            expected=f"a DICOM series in {folder.name}/ itself or in a folder there",
+            found=str(nested.relative_to(folder)),
+            remedy="move each series up, such as to CASE/ct/, or list the folders of the series in a CSV",
+        )
+
+
+def _nested(folder: Path) -> Path | None:
+    """Return a DICOM file of a case, at any depth, that is no mask."""
+    found = (path for path in dicom_files(folder) if path.relative_to(folder).parts[0].lower() not in _MASK_FOLDERS)
+    return next(found, None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from datamodules.case_names import CHANNEL_SUFFIX
+from datamodules.case_names import CHANNEL_SUFFIX, refuse_unsafe
 from datamodules.cases import Case
 from datamodules.formats import volume_name
 from datamodules.formats.errors import DataError
@@ -42,6 +42,7 @@ def cases(root: Path, stated: Stated) -> Found:
     _refuse_gaps(root, table, [*paths, *(["group"] if "group" in columns.others else [])])
     _refuse_absent(root, table, paths)
     found = {number: _case(root, row, columns, stated, chosen) for number, row in table.rows}
+    refuse_unsafe(root, [(case.id, f"row {number}") for number, case in found.items()])
     _refuse_twice(root, found)
     return Found(
         list(found.values()),

@@ -12,6 +12,7 @@ from pipeline.planning.noted import Noted
 from pipeline.planning.quantities import size_text
 
 LEAST_SHARE = 0.25  # of a median volume that a patch should show: nnU-Net's bound for a second stage
+_AIM = 0.28  # so that it still does once the patch is rounded to whole steps
 _LEAST_EDGE, _LEAST_VOXELS = 4.0, 100.0  # of a structure that is still to be outlined
 
 
@@ -36,11 +37,8 @@ def consider_coarser(
         cases: What was read.
     """
     share = share_seen(patch, grid)
-    told = (
-        f"a patch shows {share:.0%} of a median volume, under a quarter, so that far parts are never seen together; "
-        "coarse-to-fine would need a second network, which there is none of here"
-    )
-    coarser = coarsened(grid, cases, [math.prod(patch), round(1 / LEAST_SHARE)])
+    told = _told(share)
+    coarser = coarsened(grid, cases, math.prod(patch) / _AIM)
     if lost := _lost(coarser, fingerprint):
         reason = f"the spacing stays {size_text(grid.voxel_mm)} mm, as at {size_text(coarser.voxel_mm)} mm {lost}"
         return None, f"{told}. {reason}"
@@ -53,6 +51,19 @@ def consider_coarser(
         grid.crop, spacing, coarser.shape, coarser.voxel_mm, grid.dims, f"{grid.dims_reason}; seen more coarsely"
     )
     return changed, f"{told}. Therefore {reason}"
+
+
+def not_coarser(grid: GridChoice, patch: Sequence[int]) -> str:
+    """Return what is to be said where a coarser grid was tried and its patch shows no more."""
+    reason = f"the spacing stays {size_text(grid.voxel_mm)} mm, as a coarser one shows no more"
+    return f"{_told(share_seen(patch, grid))}; {reason}"
+
+
+def _told(share: float) -> str:
+    return (
+        f"a patch shows {share:.0%} of a median volume, under a quarter, so that far parts are never seen together; "
+        "coarse-to-fine would need a second network, which there is none of here"
+    )
 
 
 def _lost(grid: GridChoice, fingerprint: Fingerprint) -> str:

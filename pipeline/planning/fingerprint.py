@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.cases import CaseList
-from datamodules.formats import format_of
+from datamodules.formats import format_of, image, stack
 from datamodules.integrity.facts import CaseFacts
 from pipeline.planning.quantities import size_text
 
 Triple = tuple[float, float, float]
-_WITHOUT_DIRECTIONS = ("image", "stack", "tiff", "png")  # formats that tell nothing of a patient's axes
+_WITHOUT_DIRECTIONS = (image.name, stack.name)  # formats that tell nothing of a patient's axes
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def take_fingerprint(listing: CaseList, facts: Mapping[str, CaseFacts]) -> Finge
 def is_directed(listing: CaseList) -> bool:
     """Tell whether the files of a data set say which way is left: PNG, TIFF and folders of slices do not."""
     first = listing.cases[0]
-    return format_of(first.images[0], first.image_options()).name.lower() not in _WITHOUT_DIRECTIONS
+    return format_of(first.images[0], first.image_options()).name not in _WITHOUT_DIRECTIONS
 
 
 def _channel(index: int, name: str, cases: Sequence[CaseFacts]) -> ChannelPrint:

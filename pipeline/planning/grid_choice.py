@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,20 +71,20 @@ def choose_grid(fingerprint: Fingerprint, cases: Sequence[CaseFacts], intensitie
     return GridChoice(crop, spacing, shape, voxel, dims, reason)
 
 
-def coarsened(grid: GridChoice, cases: Sequence[CaseFacts], shape: Sequence[int]) -> GridChoice:
-    """Return a coarser grid on which the median volume has no more voxels than a shape.
+def coarsened(grid: GridChoice, cases: Sequence[CaseFacts], voxels: float) -> GridChoice:
+    """Return a coarser grid on which the median volume has no more than so many voxels.
 
     Finer axes go first until they are within two times of the coarsest, then all alike, as in nnU-Net's cascade.
 
     Args:
         grid: The grid to start from.
         cases: What was read.
-        shape: The number of voxels that is wanted at most, as a product.
+        voxels: That are wanted at most.
     """
     spacing = np.array(grid.voxel_mm)
-    wanted, crop = math.prod(shape), grid.crop.value
+    crop = grid.crop.value
     extent = np.array(grid.shape) * spacing
-    while float(np.prod(extent / spacing)) > wanted:
+    while float(np.prod(extent / spacing)) > voxels:
         fine = spacing.max() / spacing > 2.0
         spacing = np.where(fine, spacing * _STEP, spacing) if fine.any() else spacing * _STEP
     voxel = _numbers(spacing)
@@ -150,6 +149,8 @@ def _choose_dims(shape: tuple[int, int, int], voxel_mm: Triple) -> tuple[int, st
         return 2, f"{shape[2]} slices are too few to learn what one tells of the next"
     if min(shape[:2]) > 1 and ratio > _FLAT_SPACING:
         return 2, f"slices lie {ratio:.0f} times as far apart as pixels, so that neighbours show different things"
+    if min(shape) == 1:
+        return 3, f"slices across {'xyz'[shape.index(1)]}: kernels and steps along it are 1"
     if max(voxel_mm) / min(voxel_mm) > 2:
         return 3, f"volumes; on the coarse axis kernels and steps are 1 until the others, {size_text(voxel_mm)} mm, are"
     return 3, "volumes whose slices tell of each other"

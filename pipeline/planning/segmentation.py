@@ -12,7 +12,7 @@ from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.training_check import inspect_for_training
 from datamodules.splits import split_cases
 from pipeline.planning.augmenting import choose_augmentation
-from pipeline.planning.coarse import LEAST_SHARE, consider_coarser, share_seen
+from pipeline.planning.coarse import LEAST_SHARE, consider_coarser, not_coarser, share_seen
 from pipeline.planning.fingerprint import Fingerprint, take_fingerprint
 from pipeline.planning.fitting import Fitted, Scale
 from pipeline.planning.grid_choice import GridChoice, choose_grid
@@ -99,7 +99,11 @@ def _choose_network(
         return network
     coarser, remark = consider_coarser(grid, network.choice.topology.patch, fingerprint, cases)
     if coarser is not None:
-        network = _fit(coarser, listing, options, scale)
+        again = _fit(coarser, listing, options, scale)
+        if share_seen(again.choice.topology.patch, coarser) >= LEAST_SHARE:
+            network = again
+        else:
+            remark = not_coarser(grid, network.choice.topology.patch)
     return _Network(network.grid, network.choice, network.fitted, (remark,))
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.case_names import claim_channels, group_channels, list_volumes, name_key, same_name
+from datamodules.case_names import claim_channels, group_channels, list_volumes, name_key, refuse_unsafe, same_name
 from datamodules.formats.errors import DataError
 
 FOLDER = Path("folder")
@@ -46,3 +46,14 @@ def test_digits_of_whole_names_are_no_channels():
 def test_f31_a_broken_link_counts_as_a_file(tmp_path):
     (tmp_path / "a.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
     assert list_volumes(tmp_path) == [tmp_path / "a.nii.gz"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", ".hidden", "..", "", "a\0b", "é" * 121])
+def test_f31_a_name_that_cannot_name_files_is_refused_with_its_place(name):
+    with pytest.raises(DataError, match=r"folder: expected names of cases without /.*\(row 3\); give"):
+        refuse_unsafe(FOLDER, [("a b.c", "row 2"), (name, "row 3")])
+
+
+def test_f31_long_and_unusual_names_are_safe():
+    names = ["x" * 240, "é" * 120, "a..b", "名前", "a b", "line\nbreak", "~x"]
+    refuse_unsafe(FOLDER, [(name, "row") for name in names])

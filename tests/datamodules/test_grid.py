@@ -155,3 +155,22 @@ def test_f05_scores_come_back_onto_the_sheared_grid(overlapping):
     present = labels[1] if overlapping else labels
     np.testing.assert_array_equal(present[:, 2:8], expected[:, 2:8] > 4.05)
     assert present[:, :2].sum() == present[:, 8:].sum() == 0
+
+
+def test_f05_a_sheared_volume_that_becomes_a_single_plane_is_read_where_that_plane_lies():
+    affine = np.diag([1.0, 1.0, 5.0, 1.0])
+    affine[1, 2] = 2.0
+    source = Geometry((24, 24, 3), affine)
+    straight = source.orthogonal()
+    prepared = straight.resampled((*straight.shape[:2], 1))
+    assert prepared.shape == (24, 28, 1)
+    grid = Grid(source, ((0, 24), (0, 24), (0, 3)), prepared)
+    height = torch.arange(24.0)[None, :, None].expand(24, 24, 3).contiguous()  # mm along Y in the first slice
+    slab = grid.preparing()
+    found = torch.cat([slab(height[planes], target, planes, -1.0) for target, planes in slab.slabs()])
+    # the plane cuts the middle slice, which starts 2 mm further along Y
+    expected = torch.cat([torch.full((2,), -1.0), torch.arange(24.0), torch.full((2,), -1.0)])
+    torch.testing.assert_close(found[0, :, 0], expected, atol=1e-4, rtol=0)
+    behind = torch.arange(28.0) - 8.5
+    labels = grid.restore_labels(torch.stack([-behind, behind])[:, None, :, None].expand(2, 24, 28, 1))
+    assert [int(labels[0, :, k].argmax()) for k in range(3)] == [9, 7, 5]

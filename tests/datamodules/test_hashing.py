@@ -57,6 +57,24 @@ def test_masks_count_in_their_order(tmp_path):
     assert len({hash_case(case), hash_case(forth), hash_case(back)}) == 3
 
 
+def test_a_file_that_comes_several_times_counts_at_each_place(tmp_path):
+    empty, full, scan = (make_case(tmp_path, name, b"x", name.encode()).label for name in ("empty", "full", "scan"))
+    layouts = [
+        Case("a", "a", (scan,), masks=(empty, empty, full)),
+        Case("a", "a", (scan,), masks=(empty, full, empty)),
+        Case("a", "a", (scan, scan, full)),
+        Case("a", "a", (scan, full, full)),
+        Case("a", "a", (scan,)),
+        Case("a", "a", (scan, scan)),
+        Case("a", "a", (scan,), scan),
+        Case("a", "a", (scan, full), empty),
+        Case("a", "a", (scan,), masks=(full, empty)),
+        Case("a", "a", (scan,), full),
+        Case("a", "a", (scan,), masks=(full,)),
+    ]
+    assert len({hash_case(case) for case in layouts}) == len(layouts)
+
+
 def test_the_files_of_a_dicom_series_may_have_any_names(tmp_path, write_series):
     first = write_series(tmp_path / "a", "p")
     second = tmp_path / "b"

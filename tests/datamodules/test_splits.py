@@ -90,6 +90,12 @@ def test_f17_a_patient_in_both_parts_of_a_stated_split_is_refused():
         check_split(split, make_cases({"p0": 1, "p1": 2}), Path("split.json"))
 
 
+def test_f17_groups_that_differ_by_case_alone_are_not_parted_by_a_stated_split():
+    split = Split(train=("p0_0", "P2_0"), validation=("p1_0", "p2_0"))
+    with pytest.raises(DataError, match=r"1 in both training and validation: p2 \(P2_0, p2_0\)"):
+        check_split(split, make_cases({"p0": 1, "P2": 1, "p1": 1, "p2": 1}), Path("split.json"))
+
+
 @pytest.mark.parametrize(
     ("split", "message"),
     [

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -94,9 +95,50 @@ def test_two_labels_of_a_case_are_refused_unless_one_is_in_the_space_of_the_imag
     listing = find_cases(root)
     assert listing.cases[0].label.name == "sub-1_dseg.nii.gz"
     assert "sub-1_space-MNI_dseg.nii.gz" in listing.notes[0]
-    bids("sub-1_desc-other_dseg")
-    with pytest.raises(DataError, match=r"one label of sub-1, found .*desc-other_dseg.*sub-1_dseg"):
+    bids("sub-1_run-1_T1w", "sub-2_T1w", "sub-2_desc-a_dseg", "sub-2_desc-b_dseg")
+    with pytest.raises(
+        DataError, match=r"one label of sub-2, found .*desc-a_dseg.*desc-b_dseg\S+ move all but one els"
+    ):
         find_cases(root)
+
+
+def test_of_the_labels_in_one_folder_as_of_fmriprep_that_without_desc_is_taken(bids):
+    root = bids("sub-1_T1w", "sub-1_dseg", "sub-1_desc-aseg_dseg", "sub-1_desc-aparcaseg_dseg")
+    listing = find_cases(root)
+    assert listing.cases[0].label.name == "sub-1_dseg.nii.gz"
+    assert re.search(r"passed over 2 file.*desc-aparcaseg_dseg.*desc-aseg_dseg", listing.notes[0])
+    # a label by hand is not passed over for one of a program
+    (root / "derivatives" / "manual").rename(root / "derivatives" / "fmriprep")
+    bids("sub-1_desc-manual_dseg")
+    with pytest.raises(DataError, match=r"one label of sub-1.*name one data set of derivatives as data\.root"):
+        find_cases(root)
+
+
+def test_the_image_beside_a_label_goes_before_the_raw_one(bids, write_mask):
+    root = bids("sub-1_run-1_T1w", "sub-1_run-2_T1w", "sub-1_T2w", "sub-1_dseg", "sub-2_T1w", "sub-2_dseg")
+    folder = root / "derivatives" / "manual"
+    for name in ("sub-1", "sub-2"):
+        write_mask(folder / name / "anat" / f"{name}_desc-preproc_T1w.nii.gz")
+    listing = find_cases(root)
+    assert listing.channel_names == ("T1w",)
+    assert [case.images[0].parent for case in listing.cases] == [folder / name / "anat" for name in ("sub-1", "sub-2")]
+    assert "T2w of sub-1 is passed over, as it does not lie beside the label" in listing.notes
+
+
+def test_a_preprocessed_image_of_the_same_name_goes_before_one_of_several_runs(bids, write_mask):
+    root = bids("sub-1_run-1_T1w", "sub-1_run-2_T1w", "sub-1_dseg")
+    preprocessed = root / "derivatives" / "fmriprep" / "sub-1" / "anat" / "sub-1_desc-preproc_T1w.nii.gz"
+    write_mask(preprocessed)
+    assert find_cases(root).cases[0].images == (preprocessed,)
+
+
+def test_a_table_of_very_many_labels_is_told(bids):
+    root = bids("sub-1_T1w", "sub-1_dseg")
+    table = root / "derivatives" / "manual" / "dseg.tsv"
+    table.write_text("index\tname\n" + "".join(f"{i}\tregion {i}\n" for i in range(1, 131)), encoding="utf-8")
+    (note,) = find_cases(root).notes
+    assert note.startswith("130 labels are named, and each is an output of the network")
+    assert find_cases(root, labels={"background": 0, "a": 1}).notes == ()
 
 
 def test_labels_in_another_space_take_the_images_of_that_space(bids):

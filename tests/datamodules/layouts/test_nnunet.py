@@ -129,6 +129,13 @@ def test_a_list_of_files_in_dataset_json_may_point_anywhere(tmp_path, write_data
         find_cases(root)
 
 
+def test_f31_a_key_of_the_list_that_leads_out_of_the_folder_is_refused(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a"])
+    edit(root, dataset={"../a": {"images": ["imagesTr/a_0000.nii.gz"], "label": "labelsTr/a.nii.gz"}})
+    with pytest.raises(DataError, match=r"'\.\./a' \(a key of `dataset`\)"):
+        find_cases(root)
+
+
 def test_files_that_are_left_out_are_listed_where_that_is_allowed(tmp_path, write_dataset):
     root = write_dataset(tmp_path, ["a", "b"])
     label = root / "labelsTr" / "b.nii.gz"

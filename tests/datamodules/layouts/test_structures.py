@@ -139,3 +139,53 @@ def test_the_image_of_a_case_may_be_a_dicom_series_beside_its_masks(tmp_path, wr
     assert listing.cases[0].images == (tmp_path / "s1",)
     assert read_image(listing.cases[0], 1).shape == (5, 6, 4)
     assert len(listing.cases[0].all_files) == 5
+
+
+@pytest.mark.parametrize(
+    ("image", "twin"),
+    [
+        ("ct", "s1/ct.nii"),
+        ("ct", "s1/s1_ct.nii.gz"),
+        ("ct", "s1/CT.nii.gz"),
+        ("ct", "s1/segmentations/liver.nii"),
+        ("ct", "s1/segmentations/Liver.nii.gz"),
+    ],
+)
+def test_f31_images_and_masks_of_one_name_are_refused(tmp_path, write_mask, image, twin):
+    write_case(tmp_path, "s1", write_mask, images=(image,))
+    write_mask(tmp_path / twin)
+    with pytest.raises(DataError, match=f"{twin.rpartition('/')[2]}.*rename or remove one of each"):
+        find_cases(tmp_path)
+
+
+def test_f31_folders_of_masks_that_differ_by_case_alone_are_refused(tmp_path, write_mask):
+    write_mask(tmp_path / "images" / "a.nii.gz")
+    for name in ("a", "A"):
+        write_mask(tmp_path / "labels" / name / "liver.nii.gz")
+    with pytest.raises(DataError, match="A and a"):
+        find_cases(tmp_path)
+
+
+def test_two_folders_of_masks_in_a_case_are_refused(tmp_path, write_mask):
+    write_case(tmp_path, "s1", write_mask)
+    write_mask(tmp_path / "s1" / "masks" / "liver.nii.gz")
+    with pytest.raises(DataError, match=r"s1: expected one folder of masks, found masks/, segmentations/"):
+        find_cases(tmp_path)
+
+
+def test_a_series_may_lie_in_a_folder_of_its_own(tmp_path, write_mask, write_series):
+    for name in ("s1", "s2"):
+        write_series(tmp_path / name / "ct", f"patient of {name}")
+        write_mask(tmp_path / name / "masks" / "liver.nii.gz")
+    listing = find_cases(tmp_path)
+    assert (listing.layout, listing.channel_names) == ("structures", ("ct",))
+    assert [(case.id, case.group) for case in listing.cases] == [("s1", "patient of s1"), ("s2", "patient of s2")]
+    assert listing.cases[0].images == (tmp_path / "s1" / "ct",)
+
+
+@pytest.mark.parametrize("masks", ["masks", "segmentations"])
+def test_a_series_that_lies_deeper_is_named_with_what_to_do(tmp_path, write_mask, write_series, masks):
+    write_series(tmp_path / "s1" / "study" / "series", "p")
+    write_mask(tmp_path / "s1" / masks / "liver.nii.gz")
+    with pytest.raises(DataError, match=r"found study/series/0\.dcm; move each series up"):
+        find_cases(tmp_path)

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from datamodules.cases import read_label
@@ -96,6 +98,7 @@ def test_f17_one_patient_in_both_parts_of_the_split_is_refused(table):
         ),
         ([("image", "label"), (scan("a"), label("a")), (scan("z"), label("z"))], r"row 3, scans/z\.nii\.gz; row 3"),
         ([("image", "label"), (scan("a"), label("a")), (scan("a"), label("b"))], "'a' in rows 2, 3.*column id"),
+        ([("image", "label", "id"), (scan("a"), label("a"), "../x")], r"names of cases.*'\.\./x' \(row 2\)"),
         ([("image", "label", "split"), (scan("a"), label("a"), "trian")], "'trian' in row 2; did you mean train"),
         ([("image", "label"), (scan("a"), label("a"), "x")], "2 cells in each row, found 3 in row 2"),
         ([("image", "label")], "labelled cases"),
@@ -135,3 +138,16 @@ def test_f11_the_series_of_a_folder_is_named_by_its_column(table, write_series, 
     unnamed = table(("image", "label"), ("both", label("a")), (scan("b"), label("b")))
     with pytest.raises(DataError, match="--series"):
         read_image(find_cases(unnamed, labels=LABELS).cases[1])
+
+
+def test_f17_a_group_in_either_encoding_of_accents_is_one(table):
+    composed, decomposed = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+    header = ("image", "label", "group")
+    listing = find_cases(
+        table(header, (scan("a"), label("a"), composed), (scan("b"), label("b"), decomposed)), labels=LABELS
+    )
+    assert [case.group for case in listing.cases] == [composed, composed]
+    assert listing.notes == ()
+    rows = [(scan("a"), label("a"), "P1"), (scan("b"), label("b"), "p1")]
+    (note,) = find_cases(table(header, *rows), labels=LABELS).notes
+    assert "'P1' (as of a), 'p1' (as of b) may be one patient" in note

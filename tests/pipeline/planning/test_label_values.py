@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from datamodules.formats.errors import DataError
+from pipeline.planning.fingerprint import is_directed
 from pipeline.planning.label_values import list_cases, name_values
 
 
@@ -41,6 +42,17 @@ def test_names_of_the_data_set_need_not_be_said_again(write_volumes, tmp_path):
     listing, declared = list_cases(write_volumes(tmp_path / "ct"), None, None, None, 0)
     assert declared is None
     assert listing.labels.names == ("left lung", "right lung")
+
+
+def test_a_stack_of_pictures_tells_no_directions(tmp_path):
+    root = tmp_path / "stacks"
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+        pages = [np.full((16, 20), page % 2, np.uint8) for page in range(4)]
+        cv2.imwritemulti(str(root / name / "a.tif"), pages)
+    listing, declared = list_cases(root, None, None, (0.5, 0.5, 2.0), 0)
+    assert declared == {"background": 0, "foreground": 1}
+    assert not is_directed(listing)
 
 
 def test_masks_of_many_values_are_no_structures(tmp_path):
