@@ -1,5 +1,6 @@
 """Names of cases and channels as files bear them, and which of them cannot be told apart."""
 
+import errno
 import logging
 import re
 import unicodedata
@@ -22,9 +23,20 @@ def list_volumes(folder: Path) -> list[Path]:
     """
     entries = sorted(folder.iterdir())
     files = [path for path in entries if is_volume_file(path) and not path.is_dir()]
-    if ignored := [path.name for path in entries if path not in set(files)]:
+    listed = set(files)
+    if ignored := [path.name for path in entries if path not in listed]:
         log.info("%s: passed over %d other entries: %s", folder, len(ignored), ", ".join(ignored[:10]))
     return files
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is such a file or folder; a name that is too long for any is not there."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def name_key(name: str) -> str:

@@ -4,7 +4,15 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from datamodules.cases import CHANNEL_SUFFIX, Case, claim_channels, group_channels, list_volumes, refuse_twins
+from datamodules.case_names import (
+    CHANNEL_SUFFIX,
+    claim_channels,
+    group_channels,
+    is_there,
+    list_volumes,
+    refuse_twins,
+)
+from datamodules.cases import Case
 from datamodules.formats import SUFFIXES, ReadOptions, dicom, image, is_volume_file, strip_suffix, suffix_of
 from datamodules.formats.errors import DataError
 from datamodules.input_folders import FolderVolume, dicom_volumes, slice_volumes
@@ -38,7 +46,7 @@ def find_inputs(
         DataError: If nothing is there, ids are equal but for case (F31), every case has too few or too many
             channels (F32), or no series is the wanted one.
     """
-    if not path.exists():
+    if not is_there(path):
         raise DataError(path, expected="a file or folder", found="nothing", remedy="check the path of the input")
     folders = _folder_volumes(path, series, spacing_mm)
     cases = [*_folder_cases(folders, spacing_mm), *_file_cases(path, channels, folders, spacing_mm)]
@@ -170,5 +178,6 @@ def _refuse_wrong_channels(path: Path, groups: Mapping[str, Mapping[int, Path]],
             path,
             expected=f"{channels} channel(s) per case, named NAME_0000 to NAME_{channels - 1:04d}",
             found=f"{', '.join(map(str, sorted(counts)))} file(s) per case",
-            remedy="give the same channels as in training, or take a model that was trained on these",
+            remedy="give the same channels as in training, or take a model that was trained on these; if the digits "
+            "are no channels but part of the names, add the channel, as NAME_0001_0000",
         )

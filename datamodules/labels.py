@@ -136,6 +136,7 @@ class LabelSet:
         """
         try:
             structures = _parse(labels)
+            _refuse_ignored(structures, path)
             values = [value for item in structures for value in item.values]
             overlapping = any(len(item.values) > 1 for item in structures) or len(set(values)) < len(values)
             background = [item for item in structures if item.values == (0,)] or [Structure("background", (0,))]
@@ -162,6 +163,10 @@ class LabelSet:
         Raises:
             DataError: If a name is empty, doubled, or `ignore`.
         """
+        if "ignore" in names:
+            others = ", ".join(f"{name}: {value}" for value, name in enumerate(set(names) - {"ignore"}, start=1))
+            remedy = f"name the structures to learn in data.labels, without it: {{{others}}}"
+            raise DataError(path or Path("labels"), "mask files of structures", "one named 'ignore'", remedy)
         try:
             return cls(tuple(Structure(name, (value,)) for value, name in enumerate(names, start=1)), overlapping=True)
         except ValueError as error:
@@ -177,7 +182,7 @@ class LabelSet:
         if any(not 0 <= value <= MAX_VALUE for value in values):
             yield f"values must lie in 0..{MAX_VALUE}, got {values}"
         if "ignore" in names:
-            yield "an 'ignore' label is not supported: map it to a declared value with `data.label_map`"
+            yield "an 'ignore' label is not supported"
         if not self.overlapping and (values[:1] != [0] or len(set(values)) < len(values) or len(values) > len(names)):
             yield f"exclusive structures need one value each, the background's 0 first, got {values}"
         if self.overlapping and 0 in values:
@@ -232,10 +237,30 @@ class LabelSet:
 
 def _parse(labels: Mapping[str, Any]) -> list[Structure]:
     """Read both spellings; MSD's has values as keys and names as values."""
+    if not isinstance(labels, Mapping):  # it comes from JSON
+        raise TypeError(f"{labels!r}"[:100])
     swapped = bool(labels) and all(str(key).isdigit() and not str(name).isdigit() for key, name in labels.items())
     if swapped and all(isinstance(name, str) for name in labels.values()):
         return [Structure(name, (int(key),)) for key, name in labels.items()]
     return [Structure(str(name), _values(value)) for name, value in labels.items()]
+
+
+def _refuse_ignored(structures: Sequence[Structure], path: Path | None) -> None:
+    """Refuse nnU-Net's label of voxels that count for nothing, and say how to read them as background."""
+    ignored = [value for item in structures if item.name == "ignore" for value in item.values]
+    if ignored:
+        kept = ", ".join(
+            f"{item.name}: {list(item.values) if len(item.values) > 1 else item.values[0]}"
+            for item in structures
+            if item.name != "ignore" and item.values
+        )
+        read = ", ".join(f"{value}: 0" for value in ignored)
+        raise DataError(
+            path or Path("labels"),
+            expected="structures to learn alone",
+            found=f"an 'ignore' label (value {', '.join(map(str, ignored))}), which is not supported",
+            remedy=f"to read it as background, set data.labels to {{{kept}}} and data.label_map to {{{read}}}",
+        )
 
 
 def _values(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - it comes from JSON

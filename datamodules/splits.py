@@ -28,10 +28,10 @@ class SplitChoice:
     group_pattern: str | None = None
 
     def __post_init__(self) -> None:
-        if self.folds < 2 or not 0 <= self.fold < self.folds:
+        # how many folds there are, the data set itself may state
+        if self.folds < 2 or self.fold < 0:
             raise ValueError(
-                f"data.split: expected at least 2 folds and a fold from 0 on below them, found fold {self.fold} of "
-                f"{self.folds}"
+                f"data.split: expected at least 2 folds and a fold of 0 or more, found fold {self.fold} of {self.folds}"
             )
 
 

@@ -45,11 +45,12 @@ def match_images(root: Path, files: Sequence[BidsFile], labels: Mapping[str, Bid
     for file in images:
         places[file.visit].append(file)
     matched = {}
-    notes = []
+    elsewhere: dict[str, list[str]] = defaultdict(list)
     for name, label in labels.items():
         fitting = [(misfit, image) for image in places[label.visit] if (misfit := label.misfit(image)) is not None]
         chosen, passed_over = _nearest(label, fitting)
-        notes += [f"{kind} of {name} is passed over, as it does not lie beside the label" for kind in passed_over]
+        for kind in passed_over:
+            elsewhere[kind].append(name)
         if chosen:
             matched[name] = _of_label(label, chosen)
     if not matched:
@@ -77,7 +78,11 @@ def match_images(root: Path, files: Sequence[BidsFile], labels: Mapping[str, Bid
         channels,
         tuple(unlabelled),
         (
-            *notes,
+            *(
+                f"{kind} of {len(cases)} case(s) is passed over, as it does not lie beside the label: "
+                + ", ".join(cases[:5])
+                for kind, cases in elsewhere.items()
+            ),
             *(
                 f"{kind} is no channel, as {len(cases)} case(s) have none: {', '.join(cases[:5])}"
                 for kind, cases in lacking.items()

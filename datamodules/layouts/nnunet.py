@@ -38,8 +38,7 @@ def cases(root: Path, stated: Stated) -> Found:
     if description.get("dataset"):
         return _listed(root, description, len(wanted), stated)
     folder = root / "imagesTr"
-    ending = str(description.get("file_ending", ""))
-    files = [path for path in list_volumes(folder) if path.name.endswith(ending)]
+    files = _of_ending(folder, description)
     if unnumbered := [path.name for path in files if not CHANNEL_SUFFIX.fullmatch(volume_name(path))]:
         raise DataError(
             folder,
@@ -59,8 +58,19 @@ def cases(root: Path, stated: Stated) -> Found:
     if not (root / "labelsTr").is_dir():
         raise DataError(root / "labelsTr", expected="a folder of labels", found="none", remedy="add it")
     images = {name: tuple(found[channel] for channel in sorted(found)) for name, found in groups.items()}
-    labels = by_name(root / "labelsTr", list_volumes(root / "labelsTr"))
+    labels = by_name(root / "labelsTr", _of_ending(root / "labelsTr", description))
     return join_labels(images, labels, root / "labelsTr", stated)
+
+
+def _of_ending(folder: Path, description: Mapping[str, Any]) -> list[Path]:
+    """Return the volumes of a folder that end as dataset.json says, all of them where it says nothing."""
+    ending = str(description.get("file_ending") or "")
+    volumes = list_volumes(folder)
+    files = [path for path in volumes if path.name.endswith(ending)]
+    if volumes and not files:
+        found = ", ".join(path.name for path in volumes[:5])
+        raise DataError(folder, f"files ending in {ending}", found, "mend `file_ending` in dataset.json")
+    return files
 
 
 def _is_one_image(found: Mapping[int, Path]) -> bool:

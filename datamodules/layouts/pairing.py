@@ -1,11 +1,12 @@
 """Images joined with the labels of the same name."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from datamodules.case_names import group_channels, list_volumes, refuse_twins, same_name
 from datamodules.cases import Case
-from datamodules.formats import FORMATS, dicom, volume_name
+from datamodules.formats import FORMATS, SUFFIXES, dicom, is_volume_file, volume_name
 from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 from datamodules.layouts.base import Found, Stated
@@ -82,7 +83,7 @@ def join_labels(
     """
     labelled = {name: found for name, found in images.items() if same_name(name) in labels}
     unlabelled = {name: found[0] for name, found in images.items() if name not in labelled}
-    refuse_unlabelled(folder, sorted(unlabelled), len(images), stated)
+    refuse_unlabelled(folder, sorted(unlabelled), len(images), stated, sorted(labels))
     names = {same_name(name) for name in images}
     return Found(
         [
@@ -94,16 +95,39 @@ def join_labels(
     )
 
 
-def refuse_unlabelled(folder: Path, names: Sequence[str], images: int, stated: Stated) -> None:
+def refuse_unlabelled(
+    folder: Path, names: Sequence[str], images: int, stated: Stated, labels: Sequence[str] = ()
+) -> None:
     """Refuse images without a label, unless the user wants them listed.
+
+    Args:
+        folder: The folder of labels.
+        names: The cases without a label.
+        images: How many images there are.
+        stated: What the user says.
+        labels: Names of the labels that are there, some of which are shown.
 
     Raises:
         DataError: With their names.
     """
     if names and stated.complete:
+        there = f"; the labels are named {', '.join(labels[:5])}" if labels else ""
         raise DataError(
             folder,
             expected=f"a label for each of {images} images",
-            found=f"none for {len(names)}: {', '.join(names[:5])}",
+            found=f"none for {len(names)}: {', '.join(names[:5])}{there}",
             remedy="add the labels under the names of the cases, or move the images elsewhere",
         )
+
+
+def refuse_endings(folder: Path) -> None:
+    """Refuse a folder that has files, but none of a known ending.
+
+    Raises:
+        DataError: With the endings that are there.
+    """
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    endings = Counter(path.suffix.lower() or path.name for path in files if not is_volume_file(path))
+    if endings:
+        found = ", ".join(f"{count} x {ending}" for ending, count in endings.most_common(5))
+        raise DataError(folder, f"files ending in {', '.join(SUFFIXES)}", found, "convert them, images to .png")

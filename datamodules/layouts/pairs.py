@@ -7,7 +7,14 @@ from datamodules.case_names import claim_channels, same_name
 from datamodules.formats import format_of, volume_name
 from datamodules.formats.errors import DataError
 from datamodules.layouts.base import Found, Stated
-from datamodules.layouts.pairing import by_channel, by_name, join_labels, list_folders, list_images
+from datamodules.layouts.pairing import (
+    by_channel,
+    by_name,
+    join_labels,
+    list_folders,
+    list_images,
+    refuse_endings,
+)
 
 NAME = "images_masks"
 EXAMPLE = """\
@@ -33,6 +40,8 @@ def cases(root: Path, stated: Stated) -> Found:
     folders = list_folders(image_folder)
     if folders and not files:
         format_of(folders[0], stated.options)  # it tells how to state the spacing of slices
+    if not files:
+        refuse_endings(image_folder)
     labels = by_name(label_folder, list_images(label_folder, stated.options))
     images = images_of(image_folder, files, labels)
     return join_labels(images, labels, label_folder, stated)
@@ -44,12 +53,10 @@ def images_of(folder: Path, files: Sequence[Path], labels: Collection[str]) -> d
     Raises:
         DataError: If channels are uneven.
     """
-    single = [path for path in files if not path.is_dir()]
-    as_channels = sum(same_name(name) in labels for name, _, _ in claim_channels(single))
-    as_names = sum(same_name(volume_name(path)) in labels for path in single)
+    as_channels = sum(same_name(name) in labels for name, _, _ in claim_channels(files))
+    as_names = sum(same_name(volume_name(path)) in labels for path in files)
     # the digits of img_0000, img_0001, ... are no channels where the masks bear them as well
-    whole = single if as_names >= as_channels else []
-    return by_channel(folder, files, [*whole, *(path for path in files if path.is_dir())])
+    return by_channel(folder, files, files if as_names >= as_channels else [])
 
 
 def folders_of(root: Path) -> tuple[Path, Path]:

@@ -8,7 +8,8 @@ from datamodules.case_names import list_volumes, name_key, refuse_twins, same_na
 from datamodules.formats import volume_name
 from datamodules.formats.errors import DataError
 from datamodules.layouts.base import Found, Stated
-from datamodules.layouts.pairing import by_channel, join_labels
+from datamodules.layouts.pairing import join_labels
+from datamodules.layouts.pairs import images_of
 
 NAME = "suffix_pairs"
 EXAMPLE = """\
@@ -45,7 +46,7 @@ def cases(root: Path, stated: Stated) -> Found:
         )
     taken = {path for paths in labels.values() for path in paths}
     refuse_twins(root, [(name, paths[0].name) for name, paths in labels.items()])
-    images = by_channel(root, [path for path in files if path not in taken])
+    images = images_of(root, [path for path in files if path not in taken], labels)
     return join_labels(images, {name: paths[0] for name, paths in labels.items()}, root, stated)
 
 

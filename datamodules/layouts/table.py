@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from datamodules.case_names import CHANNEL_SUFFIX, refuse_unsafe
+from datamodules.case_names import CHANNEL_SUFFIX, is_there, refuse_unsafe
 from datamodules.cases import Case
 from datamodules.formats import volume_name
 from datamodules.formats.errors import DataError
@@ -86,7 +86,7 @@ def _refuse_absent(root: Path, table: Table, needed: Sequence[str]) -> None:
         f"row {number}, {row[name]}"
         for number, row in table.rows
         for name in needed
-        if not (root.parent / row[name]).exists()
+        if not is_there(root.parent / row[name])
     ]
     if absent:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""

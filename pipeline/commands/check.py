@@ -12,7 +12,7 @@ def check(
     group_pattern: str | None = None,
     folds: int = 5,
     seed: int = 0,
-    slice_spacing_mm: tuple[float, float, float] | None = None,
+    slice_spacing_mm: list[float] | None = None,
     resample_labels: bool = False,
     strict: bool = False,
     workers: int = 2,
@@ -31,7 +31,7 @@ def check(
         group_pattern: Regular expression whose first group, found in a case's name, is its patient.
         folds: Folds of the split; each of them is looked at.
         seed: Seed of the split.
-        slice_spacing_mm: Spacing along X, Y and Z of stacks and folders of slices, as [0.5,0.5,2].
+        slice_spacing_mm: Spacing along X, Y and Z of stacks and folders of slices, as 0.5 0.5 2.
         resample_labels: Accept labels whose affine differs from the image's, as training does with
             data.resample_labels.
         strict: Count warnings as errors.
@@ -52,12 +52,12 @@ def check(
     from datamodules.integrity.check import CheckSettings
     from pipeline.check_run import run_check
     from pipeline.config.errors import UsageError
+    from pipeline.config.spacing import stated_spacing
 
     if folds < 2 or workers < 0:
         raise UsageError(f"expected --folds of 2 or more and --workers of 0 or more, found {folds} and {workers}")
-    if slice_spacing_mm is not None and not all(0 < size < float("inf") for size in slice_spacing_mm):
-        raise UsageError(f"--slice-spacing-mm: expected three numbers above 0, found {slice_spacing_mm}")
+    spacing_mm = stated_spacing(slice_spacing_mm)
     if not data.exists():
         raise UsageError(f"--data {data}: no such file or folder")
-    settings = CheckSettings(labels, label_map, group_pattern, folds, seed, slice_spacing_mm, resample_labels, strict)
+    settings = CheckSettings(labels, label_map, group_pattern, folds, seed, spacing_mm, resample_labels, strict)
     return run_check(data, settings, output=output, workers=workers, cache_dir=cache_dir)

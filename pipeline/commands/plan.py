@@ -17,7 +17,7 @@ def plan(
     cache_dir: Path | None = None,
     labels: dict[str, int | list[int]] | None = None,
     group_pattern: str | None = None,
-    slice_spacing_mm: tuple[float, float, float] | None = None,
+    slice_spacing_mm: list[float] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write a config for a data set that `pipeline train --config` takes as it is.
@@ -39,7 +39,7 @@ def plan(
         labels: Names and values of the structures, as {membrane: 0, cell: 255}, where the data set does not give them;
             without it the values are found out.
         group_pattern: Regular expression whose first group, found in a case's name, is its patient.
-        slice_spacing_mm: Spacing along X, Y, Z of stacks and folders of slices, as [0.5,0.5,2].
+        slice_spacing_mm: Spacing along X, Y, Z of stacks and folders of slices, as 0.5 0.5 2.
         overwrite: Replace the output if it is there.
 
     Returns:
@@ -55,6 +55,7 @@ def plan(
         pipeline plan cases.csv --output my.yaml --labels '{liver: 1, tumour: 2}'
     """
     from pipeline.config.errors import UsageError
+    from pipeline.config.spacing import stated_spacing
     from pipeline.planning.budget import Budget
     from pipeline.planning.machine import describe_machine
     from pipeline.planning.plan import Options
@@ -65,8 +66,6 @@ def plan(
         raise UsageError(f"--output: expected a file such as my.yaml, found {output}")
     if workers < 0:
         raise UsageError(f"--workers: expected 0 or more, found {workers}")
-    if slice_spacing_mm is not None and not all(0 < size < float("inf") for size in slice_spacing_mm):
-        raise UsageError(f"--slice-spacing-mm: expected three numbers above 0, found {slice_spacing_mm}")
     if not data.exists():
         raise UsageError(f"--data {data}: no such file or folder")
     amounts: dict[str, float] = {}
@@ -89,7 +88,7 @@ def plan(
         cache_dir=cache_dir,
         labels=labels,
         group_pattern=group_pattern,
-        spacing_mm=slice_spacing_mm,
+        spacing_mm=stated_spacing(slice_spacing_mm),
     )
     written = run_plan(options, output, overwrite=overwrite)
     for warning in written.warnings:

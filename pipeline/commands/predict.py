@@ -1,7 +1,6 @@
 """Predict masks for a folder of cases with a trained model."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +50,8 @@ def predict(
             dicom-seg with nifti beside it.
         series: UID or number of the DICOM series to take where a folder holds several; all takes each of them as a
             case of its own.
-        slice_spacing_mm: Spacing along X, Y and Z, in mm, of TIFF stacks and folders of slices, which store none.
+        slice_spacing_mm: Spacing along X, Y and Z, in mm, of TIFF stacks and folders of slices, which store
+            none, as 0.5 0.5 2.
         sheared: What to do with a volume whose axes are not at right angles, as of a tilted gantry: refuse it, or
             resample it onto such axes for the network, and its masks back; by default as the model was trained.
         overwrite: Compute finished cases again, and replace masks that this command did not write.
@@ -71,6 +71,7 @@ def predict(
     """
     from datamodules.inputs import find_inputs
     from pipeline.config.errors import UsageError
+    from pipeline.config.spacing import stated_spacing
     from pipeline.inference.devices import pick_device
     from pipeline.inference.folder import FolderPrediction
     from pipeline.inference.folders import check_folders, summarise
@@ -78,12 +79,12 @@ def predict(
     from pipeline.model_folder import load_model_folder, resolve_model
 
     check_folders([input], output)
+    spacing_mm = stated_spacing(slice_spacing_mm)
     try:
         formats = tuple(format or ())
         settings = PredictionSettings(
             overlap, mirror, probabilities, overlays, strict, precision, volume, formats, sheared
         )
-        spacing_mm = _spacing(slice_spacing_mm)
         chosen = pick_device(device)
         predictor = SegmentationPredictor(load_model_folder(resolve_model(model, tracking_uri)), chosen, settings)
     except ValueError as error:
@@ -94,14 +95,6 @@ def predict(
     report = FolderPrediction(predictor, output, overwrite=overwrite).run(cases)
     summarise(report, ("masks", output), output)
     return report.exit_code
-
-
-def _spacing(numbers: list[float] | None) -> tuple[float, float, float] | None:
-    if numbers is None:
-        return None
-    if len(numbers) != 3 or not all(0 < number < math.inf for number in numbers):
-        raise ValueError(f"--slice-spacing-mm: expected three numbers above 0, along X, Y and Z, found {numbers}")
-    return numbers[0], numbers[1], numbers[2]
 
 
 def _announce(model: Path, cases: int, device: str, precision: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.inference.dicom_terms import ANATOMY, LESIONS, POSITIONS, TISSUES
+from pipeline.inference.dicom_terms import ANATOMY, EXCLUSIVE, LESIONS, POSITIONS, TISSUES
 
 if TYPE_CHECKING:
     from pydicom.sr.coding import Code
@@ -44,10 +46,13 @@ def concept_of(name: str) -> Concept:
 
     Upper and lower case, separators and the place of "left" and "right" do not matter: `LeftParotid`, `parotid_l` and
     `Parotid gland, left` are one structure. A lesion with an organ before it (`liver tumour`) has the organ as its
-    region. What is not in the tables gets a private code, whose value depends on the name alone.
+    region. What is not in the tables, contradicts itself (`kidney_left_right`) or has letters beyond ASCII gets a
+    private code, whose value depends on the name alone.
     """
     from pydicom.sr.codedict import codes
 
+    if _beyond_ascii(name):
+        return Concept(codes.SCT.AnatomicalStructure, private_code(name))
     words = _words(name)
     if found := _structure(words, ANATOMY):
         return Concept(codes.SCT.AnatomicalStructure, *found)
@@ -56,7 +61,7 @@ def concept_of(name: str) -> Concept:
     abnormal = codes.SCT.MorphologicallyAbnormalStructure
     lesions = _keywords(LESIONS)
     for length in range(len(words), 0, -1):  # the longest ending that is a lesion
-        lesion, rest = lesions.get("".join(words[-length:])), words[:-length]
+        lesion, rest = lesions.get(_key(words[-length:])), words[:-length]
         if lesion is None:
             continue
         if not rest:
@@ -84,10 +89,20 @@ def long_string(text: str) -> str:
     return cleaned.strip()[:LONG_STRING].rstrip() or "unnamed"
 
 
+def _beyond_ascii(name: str) -> bool:
+    """Tell whether a name has letters, marks or digits that the tables cannot know: they may change its meaning."""
+    return any(ord(letter) > 127 and unicodedata.category(letter)[0] in "LMN" for letter in name)
+
+
 def _words(name: str) -> list[str]:
-    """Split "LeftParotid", "parotid_left" and "Parotid (left)" into words of lower case."""
+    """Split "LeftParotid", "parotid_left" and "Parotid (left)" into words of lower case, "T12" into "t" and "12"."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return re.findall(r"[a-z0-9]+", parted.lower())
+    return re.findall(r"[a-z]+|[0-9]+", parted.lower())
+
+
+def _key(words: Sequence[str]) -> str:
+    """Join words, as "brain stem" is "brainstem"; with a number they stay apart, as "T1 2" is not "T12"."""
+    return (" " if any(word.isdigit() for word in words) else "").join(words)
 
 
 def _structure(words: list[str], table: Table) -> tuple[Code, tuple[Code, ...]] | None:
@@ -96,20 +111,25 @@ def _structure(words: list[str], table: Table) -> tuple[Code, tuple[Code, ...]] 
         return _code(whole), ()
     positions = [POSITIONS[word] for word in words if word in POSITIONS]
     keyword = _look_up([word for word in words if word not in POSITIONS], table)
-    if keyword is None or len(set(positions)) < len(positions):
+    if keyword is None or any(sum(position in group for position in positions) > 1 for group in EXCLUSIVE):
         return None
     return _code(keyword), tuple(_code(position) for position in positions)
 
 
 def _look_up(words: list[str], table: Table) -> str | None:
-    """Find the keyword of a name in singular or plural."""
-    known, joined = _keywords(table), "".join(words)
-    return known.get(joined) or known.get(joined.removesuffix("s")) or known.get(joined.removesuffix("es"))
+    """Find the keyword of a name in singular or plural; an "s" that stands alone is no plural."""
+    known = _keywords(table)
+    for ending in ("", "s", "es"):
+        if words and words[-1].endswith(ending) and words[-1] != ending:
+            keyword = known.get(_key([*words[:-1], words[-1].removesuffix(ending)]))
+            if keyword is not None:
+                return keyword
+    return None
 
 
 def _keywords(table: Table) -> dict[str, str]:
-    """Return the keywords by name, the words of the name written as one."""
-    return {"".join(_words(name)): keyword for keyword, names in table.items() for name in names}
+    """Return the keywords by the key of each name."""
+    return {_key(_words(name)): keyword for keyword, names in table.items() for name in names}
 
 
 def _code(keyword: str) -> Code:

@@ -17,6 +17,7 @@ POSITIONS = {
     "ant": "Anterior",
     "post": "Posterior",
 }
+EXCLUSIVE = (("Left", "Right", "Bilateral"), ("Anterior", "Posterior"))  # a structure has one of each at most
 
 _HEAD = {
     "Brain": ("brain",),
@@ -38,7 +39,6 @@ _HEAD = {
     "CerebralHemisphere": ("cerebral hemisphere",),
     "WhiteMatter": ("white matter", "wm"),
     "GrayMatter": ("gray matter", "grey matter", "gm"),
-    "CerebrospinalFluid": ("csf", "cerebrospinal fluid"),
     "LateralVentricle": ("lateral ventricle",),
     "ThirdVentricle": ("third ventricle", "3rd ventricle"),
     "FourthVentricle": ("fourth ventricle", "4th ventricle"),
@@ -100,8 +100,9 @@ _THORAX = {
     "Pericardium": ("pericardium",),
     "LeftAtrium": ("left atrium", "atrium left", "heart atrium left"),
     "RightAtrium": ("right atrium", "atrium right", "heart atrium right"),
-    "LeftVentricle": ("left ventricle", "heart ventricle left"),
-    "RightVentricle": ("right ventricle", "heart ventricle right"),
+    # those that say heart: a brain has a left and a right ventricle too
+    "LeftVentricle": ("heart ventricle left", "left ventricle of heart", "cardiac left ventricle"),
+    "RightVentricle": ("heart ventricle right", "right ventricle of heart", "cardiac right ventricle"),
     "LeftAuricularAppendage": ("left atrial appendage", "atrial appendage left"),
     "CardiacMuscle": ("myocardium", "heart myocardium"),
     "CoronaryArtery": ("coronary artery",),

@@ -173,7 +173,7 @@ def test_the_folder_of_results_is_named_after_the_data(sound_set, tmp_path, monk
     [
         ["nowhere"],
         ["SET", "--folds", "1"],
-        ["SET", "--slice-spacing-mm", "[1,1,0]"],
+        ["SET", "--slice-spacing-mm", "1", "1", "0"],
         ["SET", "--output", "SET/dataset.json"],
         [],
     ],

@@ -122,7 +122,7 @@ def test_the_image_beside_a_label_goes_before_the_raw_one(bids, write_mask):
     listing = find_cases(root)
     assert listing.channel_names == ("T1w",)
     assert [case.images[0].parent for case in listing.cases] == [folder / name / "anat" for name in ("sub-1", "sub-2")]
-    assert "T2w of sub-1 is passed over, as it does not lie beside the label" in listing.notes
+    assert "T2w of 1 case(s) is passed over, as it does not lie beside the label: sub-1" in listing.notes
 
 
 def test_a_preprocessed_image_of_the_same_name_goes_before_one_of_several_runs(bids, write_mask):

@@ -40,7 +40,7 @@ def test_a_phantom_is_planned_for(plan, tmp_path, caplog):
         (["--time", "soon"], "--time: expected a length of time"),
         (["--device", "abacus"], "--device: device 'abacus'"),
         (["--workers", "-1"], "--workers"),
-        (["--slice-spacing-mm", "[1,1,0]"], "--slice-spacing-mm: expected three numbers above 0"),
+        (["--slice-spacing-mm", "1", "1", "0"], "--slice-spacing-mm: expected three numbers above 0"),
         (["--memory", "10MiB"], "--memory: expected more than"),
         (["--tme", "1h"], "the nearest is '--time'"),
     ],

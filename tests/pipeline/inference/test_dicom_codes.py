@@ -55,6 +55,45 @@ def test_a_lesion_in_an_organ_names_the_organ_as_its_region():
     assert coded("enhancing tumor")[1] == ("NCIt", "C113842")
 
 
+@pytest.mark.parametrize(
+    "name", ["vertebra_T1_2", "vertebrae T1-2", "vertebral_1", "rib_1_2", "liver_segment_1_2", "vertebra_t1_left_2"]
+)
+def test_numbers_that_stand_apart_are_never_read_as_one(name):
+    assert coded(name)[1] == (PRIVATE_SCHEME, private_code(name).value)
+
+
+@pytest.mark.parametrize("name", ["liver 腫瘍", "lung结节", "левый kidney", "lung\u0301", "rib ٣", "œdema"])
+def test_a_name_with_letters_beyond_ascii_is_not_read_by_the_rest_of_it(name):
+    assert coded(name) == (ANATOMY, (PRIVATE_SCHEME, private_code(name).value), [], None, [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["kidney_left_right", "lt_rt kidney", "L kidney r", "kidney left bilateral", "lung anterior posterior"]
+    + ["left kidney right cyst", "left main bronchus right", "kidney_left_l", "kidney_s"],
+)
+def test_a_name_that_contradicts_itself_gets_a_code_of_our_own(name):
+    assert coded(name)[1] == (PRIVATE_SCHEME, private_code(name).value)
+
+
+def test_one_side_and_one_part_go_together():
+    assert coded("left anterior thalamus")[1:3] == (("SCT", "42695009"), ["Left", "Anterior"])
+
+
+@pytest.mark.parametrize("name", ["left ventricle", "ventricle_right", "csf"])
+def test_what_may_be_of_heart_or_brain_and_what_is_no_structure_get_a_code_of_our_own(name):
+    assert coded(name)[1][0] == PRIVATE_SCHEME
+    assert coded("heart_ventricle_left")[1] == ("SCT", "87878005")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("vertebra_T12", "23215003"), ("rib4", "113197003"), ("liver_segment_1", "71133005"), ("3rd ventricle", "49841001")],
+)
+def test_numbers_that_belong_to_a_name_are_read(name, code):
+    assert coded(name)[1] == ("SCT", code)
+
+
 @pytest.mark.parametrize("name", ["Anterior", "T2", "c2", "membrane", "left", "left left lung", "spacecraft", "x" * 70])
 def test_what_is_not_known_gets_a_code_of_our_own(name):
     category, (scheme, _), modifiers, region, _ = coded(name)
