@@ -85,7 +85,7 @@ class _Work:
     def _fill(self, folder: Path, case: Case, seed: int) -> None:
         channels = len(self.preprocessing.channels)
         image, encoded = read_pair(case, self.labels, channels=channels, resample_labels=self.resample_labels)
-        prepared = self.preprocessing.apply(image)
+        prepared = self.preprocessing.apply(image, masks=len(encoded) if self.labels.overlapping else 1)
         del image  # a large volume is held once, not twice
         label = self._prepare_label(encoded, prepared.grid)
         rng = np.random.default_rng(seed)
@@ -100,8 +100,10 @@ class _Work:
 
     def _prepare_label(self, encoded: NDArray[np.unsignedinteger[Any]], grid: Grid) -> NDArray[np.unsignedinteger[Any]]:
         if self.labels.overlapping:
-            masks = [self.preprocessing.apply_labels(mask, grid, (0, 1)) for mask in encoded]
-            return np.ascontiguousarray(np.stack(masks))
+            masks = np.empty((len(encoded), *grid.shape), encoded.dtype)
+            for index, mask in enumerate(encoded):
+                masks[index] = self.preprocessing.apply_labels(mask, grid, (0, 1))
+            return masks
         values = range(self.labels.num_channels)
         return np.ascontiguousarray(self.preprocessing.apply_labels(encoded, grid, values))
 

@@ -1,41 +1,17 @@
 """A case: the files of one examination, its image and its label."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from datamodules.case_names import (
-    CHANNEL_SUFFIX,
-    claim_channels,
-    group_channels,
-    list_volumes,
-    name_key,
-    refuse_twins,
-    same_name,
-)
 from datamodules.formats import read_labels, read_volume, volume_files
 from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume, stack_channels
 from datamodules.labels import LabelSet
 from datamodules.splits import Split
-
-__all__ = [
-    "CHANNEL_SUFFIX",
-    "Case",
-    "CaseList",
-    "claim_channels",
-    "group_channels",
-    "list_volumes",
-    "name_key",
-    "read_image",
-    "read_label",
-    "refuse_absent",
-    "refuse_twins",
-    "same_name",
-]
 
 
 @dataclass(frozen=True)
@@ -50,7 +26,8 @@ class Case:
         masks: In place of `label`, one mask file per overlapping structure, in the order of the label set.
         volume_indices: For 4-D files, which volume of the file is the channel, one per image.
         all_volumes: Whether the volumes of 4-D files are the channels, all of them and in their order.
-        series: UID or number of the DICOM series to read, where a folder holds several.
+        series: UID or number of the DICOM series to read, where a folder holds several; one for all images, or one
+            per image.
         spacing_mm: Stated spacing along X, Y, Z of stacks and folders of slices, which store none.
 
     Raises:
@@ -64,7 +41,7 @@ class Case:
     masks: tuple[Path, ...] = ()
     volume_indices: tuple[int, ...] | None = None
     all_volumes: bool = False
-    series: str | None = None
+    series: str | tuple[str | None, ...] | None = None
     spacing_mm: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -96,19 +73,27 @@ class Case:
             DataError: If a file is absent, or a folder holds no volume.
         """
         refuse_absent(self.files, self.id)
-        images = [path for image in dict.fromkeys(self.images) for path in volume_files(image, self.image_options())]
+        images = [path for i, image in enumerate(self.images) for path in volume_files(image, self.image_options(i))]
         labels = [path for label in self.label_files for path in volume_files(label, self.label_options())]
         return tuple(dict.fromkeys((*images, *labels)))
 
     def image_options(self, index: int | None = None, *, strict: bool = False) -> ReadOptions:
-        """Return how to read an image; `index` is its place among `images`, where a single volume is read of it."""
-        volume_index = None if index is None or self.volume_indices is None else self.volume_indices[index]
+        """Return how to read an image; `index` is its place among `images`, without it that of the first file."""
         return ReadOptions(
             strict=strict,
-            volume_index=volume_index,
+            volume_index=None if index is None or self.volume_indices is None else self.volume_indices[index],
             all_volumes=self.all_volumes,
-            series=self.series,
+            series=self.series[index or 0] if isinstance(self.series, tuple) else self.series,
             spacing_mm=self.spacing_mm,
+        )
+
+    def only(self, index: int) -> "Case":
+        """Return the case with a single one of its images."""
+        return replace(
+            self,
+            images=(self.images[index],),
+            volume_indices=None if self.volume_indices is None else (self.volume_indices[index],),
+            series=self.series[index] if isinstance(self.series, tuple) else self.series,
         )
 
     def label_options(self) -> ReadOptions:
@@ -183,17 +168,35 @@ def read_label(case: Case) -> Volume:
     refuse_absent(case.label_files, case.id)
     if case.label is not None:
         return read_labels(case.label, case.label_options())
-    return stack_channels([_read_mask(path, case.label_options()) for path in case.masks])
+    return _read_masks(case)
+
+
+def _read_masks(case: Case) -> Volume:
+    """Read the mask files into one array, so that no more than one of them is held beside it."""
+    first = _read_mask(case.masks[0], case.label_options())
+    array = np.empty((len(case.masks), *first.shape), np.uint8)
+    array[0] = first.array[0]
+    for index, path in enumerate(case.masks[1:], start=1):
+        mask = _read_mask(path, case.label_options())
+        stack_channels([_without_voxels(first), _without_voxels(mask)])  # refuses another grid
+        array[index] = mask.array[0]
+    return Volume(array, first.affine, first.path)
+
+
+def _without_voxels(volume: Volume) -> Volume:
+    return replace(volume, array=volume.array[:0])
 
 
 def _read_mask(path: Path, options: ReadOptions) -> Volume:
     volume = read_labels(path, options)
-    values = np.unique(volume.array)
-    if len(volume.array) != 1 or np.count_nonzero(values) > 1:
-        found = f"{len(volume.array)} volumes" if len(volume.array) != 1 else f"values {values[:10].tolist()}"
+    present = volume.array != 0
+    value = volume.array.flat[int(present.argmax())]
+    if len(volume.array) != 1 or not (volume.array == value)[present].all():
+        values = np.unique(volume.array)[:10].tolist()
+        found = f"{len(volume.array)} volumes" if len(volume.array) != 1 else f"values {values}"
         remedy = "give each structure its own mask file, or declare a label file of several values"
         raise DataError(path, "a mask of one structure: 0 and one other value", found, remedy)
-    return Volume((volume.array != 0).astype(np.uint8), volume.affine, path)
+    return Volume(present.view(np.uint8), volume.affine, path)
 
 
 def refuse_absent(paths: Sequence[Path], case_id: str) -> None:

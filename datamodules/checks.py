@@ -12,12 +12,10 @@ from scipy import ndimage
 
 from datamodules.cases import Case, read_image, read_label
 from datamodules.formats.errors import DataError
-from datamodules.formats.volume import Volume
+from datamodules.formats.volume import AFFINE_TOLERANCE, Volume
 from datamodules.labels import LabelSet
 
 log = logging.getLogger(__name__)
-
-AFFINE_TOLERANCE_MM = 1e-3
 
 
 def check_finite(volume: Volume) -> None:
@@ -76,12 +74,12 @@ def check_affines(image: Volume, label: Volume, *, resample: bool = False) -> Vo
         DataError: If the affines differ.
     """
     difference = image.geometry.differs_by(label.geometry)
-    if difference <= AFFINE_TOLERANCE_MM:
+    if difference <= AFFINE_TOLERANCE:
         return label
     if not resample:
         raise DataError(
             label.path,
-            expected=f"the affine of {image.path.name}, within {AFFINE_TOLERANCE_MM:g}",
+            expected=f"the affine of {image.path.name}, within {AFFINE_TOLERANCE:g}",
             found=f"one that differs by {difference:.4g}",
             remedy="mend the geometry, or set data.resample_labels if both are right",
         )

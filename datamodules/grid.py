@@ -58,11 +58,6 @@ class Grid:
         """Return the one matrix [4, 4] from prepared indices to the file's: orientation, crop and resampling."""
         return self.prepared.index_map(self.source)
 
-    @property
-    def from_source(self) -> Affine:
-        """Return the matrix [4, 4] from the file's indices to prepared ones."""
-        return self.source.index_map(self.prepared)
-
     def preparing(self) -> Resampler:
         """Return what resamples from the box to the prepared grid."""
         return _resampler(self._kept, self.prepared)

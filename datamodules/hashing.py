@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,12 @@ def hash_case(case: Case) -> str:
     digest = hashlib.sha256()
     known: dict[tuple[Path, ReadOptions], str] = {}
     kind = "masks" if case.masks else "label"  # a mask is read as 0 and 1
-    parts = (("images", case.images, case.image_options()), (kind, case.label_files, case.label_options()))
-    for part, paths, options in parts:
+    # the volume that is chosen of a file counts below: the file is the same
+    images = [(path, replace(case.image_options(i), volume_index=None)) for i, path in enumerate(case.images)]
+    labels = [(path, case.label_options()) for path in case.label_files]
+    for part, places in (("images", images), (kind, labels)):
         digest.update(f"{part}\n".encode())
-        for path in paths:
+        for path, options in places:
             if (path, options) not in known:
                 known[path, options] = _hash_volume(path, options)
             digest.update(f"{known[path, options]}\n".encode())

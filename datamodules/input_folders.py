@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import cv2
 
 from datamodules.formats import ReadOptions, dicom, image, stack
-from datamodules.formats.dicom_images import dicom_files
-from datamodules.formats.dicom_series import Series
+from datamodules.formats.dicom_images import dicom_files, folders_below
+from datamodules.formats.dicom_series import Series, listing
 from datamodules.formats.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -28,11 +27,14 @@ class FolderVolume:
         name: The path below the input, its parts joined by underscores.
         path: The folder, or a DICOM file.
         series: Which DICOM series of it.
+        place: StudyInstanceUID and FrameOfReferenceUID of a DICOM series, empty where it is not chosen; None for
+            slices.
     """
 
     name: str
     path: Path
     series: str | None = None
+    place: tuple[str, str] | None = None
 
 
 def dicom_volumes(root: Path, wanted: str | None) -> list[FolderVolume]:
@@ -51,10 +53,12 @@ def dicom_volumes(root: Path, wanted: str | None) -> list[FolderVolume]:
     if next(dicom_files(root), None) is None:
         return []
     listed = dicom.find_series(root)
-    folders = {series.folder: [other for other in listed if other.folder == series.folder] for series in listed}
+    folders: dict[Path, list[Series]] = {}
+    for series in listed:
+        folders.setdefault(series.folder, []).append(series)
     volumes = [volume for folder, inside in folders.items() for volume in _of_folder(root, folder, inside, wanted)]
     if not volumes:
-        found = "; ".join(map(str, listed))
+        found = listing(listed)
         raise DataError(root, f"a series with the UID or number {wanted}", found, "choose one of these with --series")
     return volumes
 
@@ -67,7 +71,8 @@ def slice_volumes(root: Path, spacing_mm: tuple[float, float, float] | None) -> 
         spacing_mm: Spacing along X, Y, Z for all that state none themselves.
     """
     options = ReadOptions(spacing_mm=spacing_mm)
-    return [FolderVolume(_name(root, folder), folder) for folder in _folders(root) if _is_slices(folder, options)]
+    folders = (folder for folder, _ in folders_below(root))
+    return [FolderVolume(_name(root, folder), folder) for folder in folders if _is_slices(folder, options)]
 
 
 def _of_folder(root: Path, folder: Path, listed: Sequence[Series], wanted: str | None) -> Iterator[FolderVolume]:
@@ -75,15 +80,25 @@ def _of_folder(root: Path, folder: Path, listed: Sequence[Series], wanted: str |
     path, name = (root, _shortened(_stem(root))) if root.is_file() else (folder, _name(root, folder))
     pictures = [series for series in listed if not series.is_localiser] or list(listed)
     if wanted == ALL_SERIES:
-        for series in pictures:
-            yield FolderVolume(name if len(pictures) == 1 else f"{name}_{_tag(series, pictures)}", path, _key(series))
+        named = (name if len(pictures) == 1 else f"{name}_{_tag(series, pictures)}" for series in pictures)
+        volumes = [FolderVolume(own, path, _key(one), _place(one)) for own, one in zip(named, pictures, strict=True)]
+        # two patients' series of one UID are one case, which reading refuses
+        yield from {(volume.name, volume.series): volume for volume in volumes}.values()
         return
     if wanted is not None:
         pictures = [s for s in listed if s.uid == wanted] or [s for s in listed if str(s.number) == wanted.strip()]
         if not pictures:
             log.info("%s: passed over, as none of its series has the UID or number %s", folder, wanted)
             return
-    yield FolderVolume(name, path, _key(pictures[0]) if len(pictures) == 1 else wanted)
+    if len(pictures) == 1:
+        yield FolderVolume(name, path, _key(pictures[0]), _place(pictures[0]))
+    else:
+        yield FolderVolume(name, path, wanted, ("", ""))
+
+
+def _place(series: Series) -> tuple[str, str]:
+    """Return what series have in common whose places in the patient can be compared."""
+    return series.study_uid, series.frame_of_reference
 
 
 def _key(series: Series) -> str | None:
@@ -97,22 +112,9 @@ def _tag(series: Series, others: Sequence[Series]) -> str:
     return f"series{series.number}" if len(same) == 1 and series.number is not None else series.uid or "series"
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    """Yield a folder and those below it; hidden ones are passed over, and links to where the search has been."""
-    seen = set()
-    for place, folders, _ in os.walk(root, followlinks=True):
-        real = Path(place).resolve()
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(place)
-
-
 def _is_slices(folder: Path, options: ReadOptions) -> bool:
     """Tell whether a folder's images are slices; a TIFF of several pages is a volume of its own."""
-    if not stack.claims(folder, options):
+    if not stack.claims(folder, options) or dicom.claims(folder, options):  # previews of a series are no slices
         return False
     first = next((path for path in sorted(folder.iterdir()) if path.suffix.lower() in image.suffixes), None)
     return first is None or first.suffix.lower() not in stack.suffixes or cv2.imcount(str(first)) <= 1

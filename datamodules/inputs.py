@@ -49,7 +49,7 @@ def find_inputs(
     if not is_there(path):
         raise DataError(path, expected="a file or folder", found="nothing", remedy="check the path of the input")
     folders = _folder_volumes(path, series, spacing_mm)
-    cases = [*_folder_cases(folders, spacing_mm), *_file_cases(path, channels, folders, spacing_mm)]
+    cases = [*_folder_cases(folders, channels, spacing_mm), *_file_cases(path, channels, folders, spacing_mm)]
     if not cases:
         raise DataError(
             path,
@@ -68,8 +68,8 @@ def _folder_volumes(path: Path, series: str | None, spacing_mm: Spacing | None) 
     return [*dicom_volumes(path, series), *slice_volumes(path, spacing_mm)]
 
 
-def _folder_cases(volumes: Sequence[FolderVolume], spacing_mm: Spacing | None) -> list[Case]:
-    """Return folders as cases; NAME_0000, NAME_0001, ... are the channels of one."""
+def _folder_cases(volumes: Sequence[FolderVolume], channels: int, spacing_mm: Spacing | None) -> list[Case]:
+    """Return folders as cases; NAME_0000, NAME_0001, ... are the channels of one, DICOM series only where they fit."""
     refuse_twins(Path(), [(volume.name, str(volume.path)) for volume in volumes])
     names = {volume.name: volume for volume in volumes}
     groups: dict[str, list[FolderVolume]] = {}
@@ -83,10 +83,29 @@ def _folder_cases(volumes: Sequence[FolderVolume], spacing_mm: Spacing | None) -
             group=name,
             images=tuple(volume.path for volume in members),
             series=members[0].series if len(members) == 1 else None,  # a folder of each channel's own has one
-            spacing_mm=spacing_mm,
+            spacing_mm=spacing_mm if members[0].place is None else None,
         )
-        for name, members in groups.items()
+        for name, members in _fitting(groups, channels).items()
     ]
+
+
+def _fitting(groups: Mapping[str, list[FolderVolume]], channels: int) -> dict[str, list[FolderVolume]]:
+    """Part the DICOM series of a group that are not sure to be channels: archives number folders of series as well."""
+    fitting: dict[str, list[FolderVolume]] = {}
+    for name, members in groups.items():
+        if len(members) == 1 or all(member.place is None for member in members):
+            fitting[name] = members
+            continue
+        names = [member.name for member in members]
+        places = {member.place for member in members}
+        (place,) = places if len(places) == 1 else [None]
+        if names == [f"{name}_{channel:04d}" for channel in range(channels)] and place is not None and all(place):
+            log.info("%s: the series %s are taken as its %d channels", name, ", ".join(names), channels)
+            fitting[name] = members
+        else:
+            log.info("%s: not taken as channels of one case, but as cases of their own", ", ".join(names))
+            fitting |= {member.name: [member] for member in members}
+    return fitting
 
 
 def _file_cases(path: Path, channels: int, folders: Sequence[FolderVolume], spacing_mm: Spacing | None) -> list[Case]:

@@ -75,7 +75,8 @@ class LabelSet:
             path: The file that an error shall name.
 
         Returns:
-            Class indices `[X, Y, Z]`, or masks `[K, X, Y, Z]` of 0 and 1 for overlapping structures.
+            Class indices `[X, Y, Z]`, or masks `[K, X, Y, Z]` of 0 and 1 for overlapping structures, which are the
+            array itself where that is such masks already.
 
         Raises:
             DataError: If a value is not declared, or the number of masks is not that of the structures.
@@ -164,7 +165,8 @@ class LabelSet:
             DataError: If a name is empty, doubled, or `ignore`.
         """
         if "ignore" in names:
-            others = ", ".join(f"{name}: {value}" for value, name in enumerate(set(names) - {"ignore"}, start=1))
+            kept = [name for name in names if name != "ignore"]
+            others = ", ".join(f"{name}: {value}" for value, name in enumerate(kept, start=1))
             remedy = f"name the structures to learn in data.labels, without it: {{{others}}}"
             raise DataError(path or Path("labels"), "mask files of structures", "one named 'ignore'", remedy)
         try:
@@ -225,7 +227,9 @@ class LabelSet:
 
     def _encode_masks(self, array: NDArray[Any], path: Path | None) -> Labels:
         if self.overlapping and array.shape[0] == self.num_channels:
-            masks: Labels = (array != 0).astype(np.uint8)
+            if array.dtype == np.uint8 and array.max(initial=0) <= 1:
+                return array  # as mask files are read: many of them are not copied
+            masks: Labels = (array != 0).view(np.uint8)
             return masks
         raise DataError(
             path or Path("labels"),

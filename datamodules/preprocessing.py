@@ -72,8 +72,12 @@ class Preprocessing:
         if self.spacing_mm is not None and not (len(self.spacing_mm) == 3 and min(self.spacing_mm) > 0):
             raise ValueError(f"spacing_mm is three positive numbers, got {self.spacing_mm}")
 
-    def apply(self, volume: Volume) -> Prepared:
+    def apply(self, volume: Volume, *, masks: int = 0) -> Prepared:
         """Turn a volume [C, X, Y, Z] into network input [C, X', Y', Z'].
+
+        Args:
+            volume: The image.
+            masks: Label volumes that will be brought to the same grid, which need memory as well.
 
         Raises:
             DataError: Another number of channels than declared, voxels that are not finite, axes that are not
@@ -93,7 +97,7 @@ class Preprocessing:
         box = self._box(canonical.array)
         grid = Grid(volume.geometry, box, self._prepared(canonical.geometry.cropped(box)))
         resampler = grid.preparing()
-        check_memory(volume.path, len(self.channels), box_shape(box), grid.shape)
+        check_memory(volume.path, len(self.channels), box_shape(box), grid.shape, masks=masks)
         image = np.empty((len(self.channels), *grid.shape), dtype=np.float32)
         for index, intensity in enumerate(self.channels):  # one at a time: the peak is one channel's
             values = torch.from_numpy(intensity.apply(crop(canonical.array[index], box)))

@@ -37,16 +37,30 @@ def output_shape(shape: Shape, spacing_mm: Sequence[float], target_spacing_mm: S
 
 
 def check_memory(
-    path: Path, channels: int, shape: Shape, new_shape: Shape, bound_bytes: int = MEMORY_BOUND_BYTES
+    path: Path,
+    channels: int,
+    shape: Shape,
+    new_shape: Shape,
+    *,
+    masks: int = 0,
+    bound_bytes: int = MEMORY_BOUND_BYTES,
 ) -> None:
     """Forecast what resampling [C, X, Y, Z] takes, before any of it is allocated.
+
+    Args:
+        path: What an error shall name.
+        channels: Channels of the image, of 4 bytes.
+        shape: Voxels (X, Y, Z).
+        new_shape: Voxels wanted.
+        masks: Label volumes of one byte that are resampled as well.
+        bound_bytes: What is allowed.
 
     Raises:
         DataError: The forecast is over the bound.
     """
     # an intermediate has at most the larger size of every axis, and its source is held beside it
     largest = math.prod(max(old, new) for old, new in zip(shape, new_shape, strict=True))
-    forecast = 2 * 4 * channels * largest
+    forecast = 2 * (4 * channels + masks) * largest
     if forecast > bound_bytes:
         found = f"{shape} to {new_shape}, which takes {forecast / 2**30:.1f} GiB"
         expected = f"resampling within {bound_bytes / 2**30:.1f} GiB"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.cases import list_volumes, refuse_twins, same_name
+from datamodules.case_names import list_volumes, refuse_twins, same_name
 from datamodules.formats import Volume, dicom, read_labels, strip_suffix
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import AFFINE_TOLERANCE

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from datamodules.formats import dicom, image, metaimage, nifti, nrrd, stack
 from datamodules.formats.base import ReadOptions, VolumeFormat, is_named
+from datamodules.formats.dicom_images import dicom_files
 from datamodules.formats.errors import DataError
 from datamodules.formats.label_values import smallest_type
 from datamodules.formats.stated_spacing import REMEDY
@@ -80,10 +81,12 @@ def format_of(path: Path, options: ReadOptions = _PLAIN) -> VolumeFormat:
     Raises:
         DataError: None does.
     """
-    for entry in FORMATS:
+    for entry in (dicom, *FORMATS) if path.is_dir() else FORMATS:  # a series may have pictures of it beside its files
         if entry.claims(path, options):
             return entry
     if path.is_dir():
+        if next(dicom_files(path), None) is not None:  # archives spread the files of a series over folders
+            return dicom
         raise DataError(path, "a DICOM series or slices with stated spacing", "another folder", f"for slices {REMEDY}")
     suffix_of(path)
     names = ", ".join(entry.name for entry in FORMATS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Sequence
@@ -20,11 +21,10 @@ from datamodules.formats.dicom_frames import Slice
 from datamodules.formats.dicom_geometry import affine_of, order_slices
 from datamodules.formats.dicom_guard import Guard
 from datamodules.formats.dicom_headers import DAMAGED, looks_like_dicom, read_header
-from datamodules.formats.dicom_labels import read_segmentation
 from datamodules.formats.dicom_numbers import check_numbers
 from datamodules.formats.dicom_parts import Part
 from datamodules.formats.dicom_pixels import stored_frames
-from datamodules.formats.dicom_series import Series, choose_series, find_series
+from datamodules.formats.dicom_series import Series, choose_series, find_series, listing
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume, stack_channels
 
@@ -101,16 +101,10 @@ def read(path: Path, options: ReadOptions) -> Volume:
 
 
 def read_labels(path: Path, options: ReadOptions) -> Volume:
-    """Read a DICOM-SEG file to segment numbers, on the grid that its frames span; see dicom_labels.
-
-    Raises:
-        DataError: It is no segmentation, or damaged.
-    """
+    """Refuse: a DICOM-SEG numbers its segments anew, and stores no empty slices."""
     del options
-    if path.is_dir():
-        remedy = "name the DICOM-SEG file itself"
-        raise DataError(path, "a file of labels", "a folder of DICOM files", remedy)
-    return read_segmentation(path)
+    remedy = "name a NIfTI file: `pipeline predict` writes one beside each DICOM-SEG, other tools convert to it"
+    raise DataError(path, "a format of label files", "DICOM", remedy)
 
 
 def stored_shape(path: Path) -> tuple[int, ...] | None:
@@ -120,12 +114,13 @@ def stored_shape(path: Path) -> tuple[int, ...] | None:
 
 
 def files(path: Path, options: ReadOptions) -> list[Path]:
-    """Return the files of the chosen series, sorted.
+    """Return the files of the chosen series, sorted: those of one part, or of all parts where none is chosen.
 
     Raises:
         DataError: As of read, but for the pixels.
     """
-    _, parts = _chosen(path, options)
+    any_part = options.volume_index is None
+    _, parts = _chosen(path, dataclasses.replace(options, all_volumes=True) if any_part else options)
     return sorted({one.path for part in parts for one in part.slices})
 
 
@@ -160,7 +155,7 @@ def _chosen(path: Path, options: ReadOptions) -> tuple[Series, list[Part]]:
     series, parts = choose_series(path, options.series)
     if options.all_volumes or (len(parts) == 1 and options.volume_index is None):
         return series, parts
-    listed = f"{len(parts)}: " + "; ".join(f"{index}: {part}" for index, part in enumerate(parts))
+    listed = listing([f"{index}: {part}" for index, part in enumerate(parts)])
     if options.volume_index is None:
         raise DataError(path, "a series that is one volume", listed, f"choose one with --volume 0 to {len(parts) - 1}")
     if not 0 <= options.volume_index < len(parts):
@@ -176,14 +171,16 @@ def _volume(path: Path, part: Part, modality: str) -> Volume:
     check_numbers(path, slices, modality)
     first = slices[0]
     shape = (len(slices), first.rows, first.columns)
-    sources = list(dict.fromkeys(one.path for one in slices))
+    sources: dict[Path, list[tuple[int, Slice]]] = {}
+    for index, one in enumerate(slices):
+        sources.setdefault(one.path, []).append((index, one))
     size = sum(source.stat().st_size for source in sources)
     if np.prod(shape, dtype=float) > max(_PLAIN_VOXELS, PIXELS_PER_BYTE * size):
         found = f"{shape[2]} x {shape[1]} x {shape[0]} in {size} bytes"
         raise DataError(path, f"at most {PIXELS_PER_BYTE} voxels per byte", found, DAMAGED)
     voxels = np.empty(shape, dtype=np.float32)
     with Guard() as guard, ThreadPoolExecutor(_THREADS) as pool:
-        tasks = [pool.submit(_fill, voxels, source, slices, guard) for source in sources]
+        tasks = [pool.submit(_fill, voxels, source, places, guard) for source, places in sources.items()]
         try:
             for task in tasks:
                 task.result()
@@ -192,9 +189,8 @@ def _volume(path: Path, part: Part, modality: str) -> Volume:
     return Volume(voxels.transpose(2, 1, 0)[None], affine, path)
 
 
-def _fill(voxels: NDArray[np.float32], source: Path, slices: Sequence[Slice], guard: Guard) -> None:
+def _fill(voxels: NDArray[np.float32], source: Path, places: Sequence[tuple[int, Slice]], guard: Guard) -> None:
     """Read the slices that come from one file into their places of [slice, row, column]."""
-    wanted = [index for index, one in enumerate(slices) if one.path == source]
-    for index, stored in zip(wanted, stored_frames(source, [slices[i].frame for i in wanted], guard), strict=True):
-        one = slices[index]
+    frames = stored_frames(source, [one.frame for _, one in places], guard)
+    for (index, one), stored in zip(places, frames, strict=True):
         voxels[index] = stored.astype(np.float64) * one.slope + one.intercept

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from datamodules.formats.dicom_privacy import keep_values_quiet
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _read(path: Path, *, pixels: bool) -> Dataset:
     """Parse a file, with or without its pixels."""
     from pydicom.filereader import read_partial
 
+    keep_values_quiet()
     stop = None if pixels else _at_pixels
     with naming(path), _Bounded(io.FileIO(path)) as stream:
         if not _starts_as_dicom(stream):

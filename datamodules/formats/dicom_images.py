@@ -49,6 +49,13 @@ _NO_IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.481.3": "contours",
     "1.2.840.10008.5.1.4.1.1.481.5": "a plan",
 }
+# classes that hold pictures: what has one of them and no Rows is damaged, and not another kind of object
+_IMAGE_CLASSES = "1.2.840.10008.5.1.4.1.1."
+_PICTURES = (
+    *("1", "1.1", "1.1.1", "1.2", "1.2.1", "2", "2.1", "2.2", "3.1", "4", "4.1", "4.3", "4.4", "6.1", "6.2"),
+    *("7", "7.1", "7.2", "7.3", "7.4", "12.1", "12.1.1", "12.2", "12.2.1", "13.1.1", "13.1.2", "13.1.3", "13.1.4"),
+    *("13.1.5", "20", "128", "128.1", "130"),
+)
 _CACHED_HEADERS = 20000  # about 1 KB each; reading one series after the other parses a folder once
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
@@ -65,21 +72,20 @@ class Image:
     description: str
     number: int | None
     is_localiser: bool
+    is_mosaic: bool
+    frame_of_reference: str
     slices: tuple[Slice, ...]
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Return what the files of a series have in common."""
+        """Return what the files of a series have in common; the patient, as UIDs of careless exports are not unique."""
         # anonymised files may have no UIDs: the folder and what describes the series stand in for them
         stand_in = () if self.uid else (str(self.path.parent), self.modality, str(self.number), self.description)
-        return (self.study_uid, self.uid, *stand_in)
+        return (self.patient, self.study_uid, self.uid, *stand_in)
 
 
-def dicom_files(path: Path) -> Iterator[Path]:
-    """Yield the files of a folder, at any depth, that mean to be DICOM; of a file, itself."""
-    if not path.is_dir():
-        yield path
-        return
+def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and those below it, each once, with the sorted names in it that are no folders; no hidden ones."""
     seen = set()
     for folder, folders, names in os.walk(path, followlinks=True):
         real = Path(folder).resolve()
@@ -88,8 +94,17 @@ def dicom_files(path: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            file = Path(folder) / name
+        yield Path(folder), sorted(names)
+
+
+def dicom_files(path: Path) -> Iterator[Path]:
+    """Yield the files of a folder, at any depth, that mean to be DICOM; of a file, itself."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, names in folders_below(path):
+        for name in names:
+            file = folder / name
             # a pipe or a device would be waited for; a slice behind a broken link must not be lost in silence
             readable = file.is_file() or (has_suffix(file) and not file.exists())
             wanted = not name.startswith(".") and name.upper() != "DICOMDIR" and readable
@@ -131,6 +146,8 @@ def _parsed(path: Path, _state: tuple[int, ...]) -> Image | str:
             description=str(header.get("SeriesDescription") or ""),
             number=None if number is None or number == "" else int(number),
             is_localiser="LOCALIZER" in (header.get("ImageType") or ()),
+            is_mosaic="MOSAIC" in (header.get("ImageType") or ()),
+            frame_of_reference=str(header.get("FrameOfReferenceUID") or ""),
             slices=slices_of(path, header),
         )
 
@@ -143,6 +160,9 @@ def _no_image(header: Dataset) -> str | None:
     kind = _NO_IMAGES.get(modality) or _NO_IMAGE_CLASSES.get(uid)
     if kind:
         return f"{modality or uid} ({kind})"
+    picture = not uid or (uid.startswith(_IMAGE_CLASSES) and uid.removeprefix(_IMAGE_CLASSES) in _PICTURES)
+    if not picture and not header.get("Rows") and not header.get("Columns"):
+        return f"{modality or uid} (objects without Rows and Columns)"
     if header.get("SamplesPerPixel", 1) == 3:
         return f"{modality} (colour images)"
     # a dose report or a screen, kept beside the series of a study

@@ -36,8 +36,9 @@ def parts_of(slices: Iterable[Slice]) -> list[Part]:
     """Split the frames of a series into volumes, in a fixed order.
 
     Frames are told apart by size, orientation and pixel spacing. Where several lie in one place, they are told apart
-    by the first of echo, time, b-value, image type, stack and acquisition that leaves one per place; where none of
-    these does, they stay together and reading refuses the doubled slice.
+    by that of echo, time, b-value, image type, stack and acquisition that leaves one per place in the fewest parts;
+    where none of these does, they stay together and reading refuses the doubled slice. The order of the parts is
+    that of their grids and marks, whatever the files are called.
     """
     parts = []
     groups = _by_grid(slices)
@@ -58,7 +59,12 @@ def _by_grid(slices: Iterable[Slice]) -> list[list[Slice]]:
                 break
         else:
             groups.append([one])
-    return groups
+    return sorted(groups, key=lambda group: min(map(_grid_order, group)))
+
+
+def _grid_order(one: Slice) -> tuple[tuple[float, ...], int, int, tuple[float, ...], tuple[float, ...]]:
+    """Return what grids are sorted by: orientation, size, spacing, position; those without one come first."""
+    return one.orientation or (), one.rows, one.columns, one.spacing or (), (one.position or ())[::-1]
 
 
 def _same_grid(one: Slice, other: Slice) -> bool:
@@ -78,20 +84,35 @@ def _close(one: tuple[float, ...] | None, other: tuple[float, ...] | None, toler
 
 
 def _by_mark(group: list[Slice]) -> list[tuple[str, list[Slice]]]:
-    """Split frames of one grid by the first mark, or all marks together, that leaves one frame per place."""
+    """Split frames of one grid by the mark, or all marks together, that leaves one frame per place in fewest parts."""
     if not _doubled(group):
         return [("", group)]
     names = list(dict.fromkeys(name for one in group for name, _ in one.marks))
+    several = bool((np.diff(np.sort(heights(group))) >= SAME_PLACE_MM).any())
+    # a time that differs in every file is that of the file and of no volume
+    names = [name for name in names if not (several and len(_split(group, [name])) == len(group))]
+    best: tuple[list[str], dict[tuple[str, ...], list[Slice]]] | None = None
     for chosen in [*([name] for name in names), names]:
-        split: dict[tuple[str, ...], list[Slice]] = {}
-        for one in group:
-            marks = dict(one.marks)
-            split.setdefault(tuple(marks.get(name, "") for name in chosen), []).append(one)
+        split = _split(group, chosen)
         sizes = {len(members) for members in split.values()}
         # a part of one frame beside a whole volume is a doubled slice, which reading refuses and locates
-        if len(split) > 1 and (len(sizes) == 1 or min(sizes) > 1) and not any(map(_doubled, split.values())):
-            return [(_mark_name(chosen, split, key), split[key]) for key in sorted(split, key=_in_numbers)]
-    return [("", group)]
+        whole = min(sizes) > 1 or (sizes == {1} and not several)
+        better = best is None or len(split) < len(best[1])
+        if len(split) > 1 and whole and better and not any(map(_doubled, split.values())):
+            best = chosen, split
+    if best is None:
+        return [("", group)]
+    chosen, split = best
+    return [(_mark_name(chosen, split, key), split[key]) for key in sorted(split, key=_in_numbers)]
+
+
+def _split(group: Sequence[Slice], chosen: Sequence[str]) -> dict[tuple[str, ...], list[Slice]]:
+    """Gather frames by their values of some marks."""
+    split: dict[tuple[str, ...], list[Slice]] = {}
+    for one in group:
+        marks = dict(one.marks)
+        split.setdefault(tuple(marks.get(name, "") for name in chosen), []).append(one)
+    return split
 
 
 def _doubled(group: Sequence[Slice]) -> bool:

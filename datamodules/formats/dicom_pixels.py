@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+logger = logging.getLogger(__name__)
 
 _NATIVE = (
     "1.2.840.10008.1.2",  # implicit VR, little endian
@@ -88,10 +91,14 @@ def _native(path: Path, dataset: Dataset, form: FrameFormat, count: int) -> NDAr
     element = dataset["PixelData"]
     data, little = element.value, dataset.original_encoding[1]
     size = count * form.rows * form.columns * form.bits_allocated // 8
-    if len(data) not in (size, size + size % 2):
-        found = f"{len(data)} bytes of pixel data"
+    excess = len(data) - size
+    if excess > size % 2 and count == 1 and not any(data[size:]):
+        logger.info("%s: %d bytes of zeros behind the pixels are passed over", path, excess)
+    elif excess not in (0, size % 2):
+        found = f"{len(data)} bytes of pixel data, {abs(excess)} too {'many' if excess > 0 else 'few'}"
         expected = f"{size} bytes for {count} frames of {form.columns} x {form.rows} x {form.bits_allocated} bits"
         raise DataError(path, expected, found, DAMAGED)
+    data = data[: size + size % 2]
     if form.bits_allocated == 8 and not little and element.VR == "OW":
         # big-endian words of two 8-bit pixels each
         data = np.frombuffer(data, dtype=">u2").astype("<u2").tobytes()

@@ -43,6 +43,11 @@ _KNOWN = {
     *("ElementSize", "HeaderSize", "ElementNumberOfChannels", "ElementType", "ElementDataFile"),
     *("ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"),
 }
+# what to add where a header leaves it out, which then has two readings
+_LINES = {
+    "BinaryData": "BinaryData = True",
+    "BinaryDataByteOrderMSB": "BinaryDataByteOrderMSB = False, or True where the voxels are big-endian",
+}
 _BY_AXIS = ("DimSize", "Offset", "TransformMatrix", "ElementSpacing", "ElementSize")
 _REMEDY = "mend the header, or fetch or export the file again"
 
@@ -101,7 +106,9 @@ def _fields(path: Path, head: bytes) -> tuple[dict[str, str], int]:
 
 def _required(path: Path, fields: dict[str, str], key: str) -> str:
     if key not in fields:
-        raise DataError(path, f"a MetaImage header with {key}", "none", _REMEDY)
+        line = _LINES.get(key)
+        remedy = f"add a line before ElementDataFile: {line}" if line else _REMEDY
+        raise DataError(path, f"a MetaImage header with {key}", "none", remedy)
     return fields[key]
 
 

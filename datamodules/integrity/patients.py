@@ -6,6 +6,8 @@ import hashlib
 import re
 from pathlib import Path
 
+from datamodules.formats.dicom_privacy import keep_values_quiet
+
 _SUBJECT = re.compile(r"(?:^|[_-])(sub-[A-Za-z0-9]+)")  # BIDS, "Entities"
 
 
@@ -20,8 +22,13 @@ def patient_of(path: Path) -> str:
         return ""
     import pydicom
 
+    keep_values_quiet()
     header = pydicom.dcmread(first, stop_before_pixels=True, specific_tags=["PatientID"])
-    identity = str(header.get("PatientID") or "")
+    return hash_patient(str(header.get("PatientID") or ""))
+
+
+def hash_patient(identity: str) -> str:
+    """Return what stands for a patient's ID in reports, "" for an empty one."""
     return hashlib.sha256(identity.encode()).hexdigest()[:16] if identity.strip() else ""
 
 

@@ -107,8 +107,7 @@ def _image(stages: _Stages, expected: Expected) -> Volume | None:
     case = stages.case
     volumes = []
     for index, path in enumerate(case.images):
-        indices = None if case.volume_indices is None else (case.volume_indices[index],)
-        one = replace(case, images=(path,), volume_indices=indices)
+        one = case.only(index)
         code = "unreadable-image" if path.exists() else "missing-file"
         volumes.append(stages.attempt(code, partial(read_image, one)))
     present = [volume for volume in volumes if volume is not None]

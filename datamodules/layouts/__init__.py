@@ -12,15 +12,13 @@ from datamodules.dataset_json import declared_channels, read_description
 from datamodules.formats.dicom import find_series
 from datamodules.formats.errors import DataError
 from datamodules.groups import note_alike, search_group
-from datamodules.inputs import find_inputs
+from datamodules.integrity.patients import hash_patient
 from datamodules.labels import LabelSet
 from datamodules.layouts import bids, msd, nnunet, pairs, structures, suffix_pairs, table
 from datamodules.layouts.base import Declared, Found, Layout, Stated
 from datamodules.layouts.pairing import is_dicom
 from datamodules.layouts.splits_final import FILE, read_splits
 from datamodules.splits import check_split
-
-__all__ = ["LAYOUTS", "Case", "CaseList", "find_cases", "find_inputs", "layout_of", "read_image"]
 
 log = logging.getLogger(__name__)
 
@@ -143,17 +141,18 @@ def _grouped(found: Found, pattern: str | None) -> tuple[Case, ...]:
 
 
 def _dicom_patient(case: Case) -> str | None:
-    """Return the PatientID of a case that is a DICOM series, where it has one."""
+    """Return a hash of the PatientID of a case that is a DICOM series, where it has one: groups are in reports."""
     path = case.images[0]
-    if not path.exists() or not is_dicom(path, case.image_options()):
+    if not path.exists() or not is_dicom(path, case.image_options(0)):
         return None
     try:
         found = find_series(path)
     except DataError as error:
         log.warning("the patient of case %s is not known: %s", case.id, error)  # reading the case will fail by name
         return None
-    patients = {series.patient for series in found if case.series in (None, series.uid, str(series.number))}
-    return next(iter(patients)) or None if len(patients) == 1 else None
+    wanted = case.image_options(0).series
+    patients = {series.patient for series in found if wanted in (None, series.uid, str(series.number))}
+    return hash_patient(next(iter(patients))) or None if len(patients) == 1 else None
 
 
 def _channel_names(description: Mapping[str, Any], cases: Sequence[Case]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from datamodules.case_names import list_volumes, refuse_twins, same_name
+from datamodules.case_names import claim_channels, list_volumes, refuse_twins, same_name
 from datamodules.cases import Case
 from datamodules.formats import volume_name
 from datamodules.formats.base import ReadOptions
@@ -115,7 +115,8 @@ def _is_beside(root: Path) -> bool:
         return False
     image_folder, label_folder = pairs.folders_of(root)
     folders = [path for path in list_folders(label_folder) if list_volumes(path)]
-    slices = {path.name for path in list_folders(image_folder)}
+    inside = list_folders(image_folder)
+    slices = {path.name for path in inside} | {name for name, _, _ in claim_channels(inside)}
     return any(path.name not in slices or _has_volumes(list_volumes(path)) for path in folders)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from datamodules.case_names import CHANNEL_SUFFIX, is_there, refuse_unsafe
 from datamodules.cases import Case
-from datamodules.formats import volume_name
+from datamodules.formats import dicom, volume_name
+from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
 from datamodules.layouts.base import Found, Stated
 from datamodules.layouts.masks import complete_masks
@@ -62,9 +63,25 @@ def _case(root: Path, row: Mapping[str, str], columns: Columns, stated: Stated, 
         images=images,
         label=root.parent / row["label"] if "label" in columns.others else None,
         masks=tuple(root.parent / row[column] for column in masks),
-        series=row.get("series") or None,
+        series=_series(images, [row[column] or None if column else None for column in columns.series], columns),
         spacing_mm=stated.spacing_mm,
     )
+
+
+def _series(
+    images: Sequence[Path], named: Sequence[str | None], columns: Columns
+) -> str | tuple[str | None, ...] | None:
+    """Return the DICOM series of each image; one that is named for all of a row counts where a folder holds several."""
+    if len(images) == 1:
+        return named[0]
+    return tuple(
+        series if series is None or column != "series" or _holds_several(image) else None
+        for image, series, column in zip(images, named, columns.series, strict=True)
+    )
+
+
+def _holds_several(image: Path) -> bool:
+    return image.is_dir() and dicom.claims(image, ReadOptions()) and len(dicom.find_series(image)) > 1
 
 
 def _name_of(image: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from datamodules.formats.errors import DataError
 
 SINGLE = ("image", "label", "id", "group", "split", "series")
-_IMAGE, _MASK = "image_", "mask_"
+_IMAGE, _MASK, _SERIES = "image_", "mask_", "series_"
 _EXAMPLE = "image,label,group"
 
 
@@ -22,6 +22,7 @@ class Columns:
         channel_names: Names of the channels; none where they are numbered.
         masks: Columns of the mask files, one for each structure.
         structures: Names of these structures.
+        series: For each channel the column of its DICOM series, where there is one.
         others: Columns of `SINGLE` that are there.
     """
 
@@ -29,12 +30,13 @@ class Columns:
     channel_names: tuple[str, ...]
     masks: tuple[str, ...]
     structures: tuple[str, ...]
+    series: tuple[str | None, ...]
     others: frozenset[str]
 
 
 def is_known(name: str) -> bool:
     """Tell whether a column can have that name."""
-    return name in SINGLE or any(name.startswith(start) and name != start for start in (_IMAGE, _MASK))
+    return name in SINGLE or any(name.startswith(start) and name != start for start in (_IMAGE, _MASK, _SERIES))
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Columns:
@@ -48,7 +50,7 @@ def read_columns(path: Path, names: Sequence[str]) -> Columns:
         nearest = get_close_matches(unknown[0], [*SINGLE, "image_0", "mask_NAME"], n=1, cutoff=0.0)[0]
         raise DataError(
             path,
-            expected=f"the columns {', '.join(SINGLE)}, image_CHANNEL or mask_STRUCTURE",
+            expected=f"the columns {', '.join(SINGLE)}, image_CHANNEL, series_CHANNEL or mask_STRUCTURE",
             found=", ".join(map(repr, unknown)),
             remedy=f"rename or remove it; the nearest to {unknown[0]!r} is {nearest!r}",
         )
@@ -63,11 +65,13 @@ def read_columns(path: Path, names: Sequence[str]) -> Columns:
     keys = [name.removeprefix(_IMAGE) for name in channels]
     if any(re.fullmatch(r"\d+", key) for key in keys):
         channels, keys = _numbered(path, channels), []
+    images = ("image",) if "image" in names else tuple(channels)
     return Columns(
-        images=("image",) if "image" in names else tuple(channels),
+        images=images,
         channel_names=tuple(keys),
         masks=masks,
         structures=tuple(name.removeprefix(_MASK) for name in masks),
+        series=_series(path, names, images),
         others=frozenset(names) & frozenset(SINGLE),
     )
 
@@ -80,3 +84,13 @@ def _numbered(path: Path, channels: Sequence[str]) -> list[str]:
         remedy = "number the channels without gaps, or name all of them"
         raise DataError(path, f"the columns image_0 to image_{len(ordered) - 1}", ", ".join(channels), remedy)
     return ordered
+
+
+def _series(path: Path, names: Sequence[str], images: Sequence[str]) -> tuple[str | None, ...]:
+    """Return the column of the series of each image: series_T1 of image_T1, else `series`."""
+    own = [_SERIES + image.removeprefix(_IMAGE) for image in images]
+    if spare := [name for name in names if name.startswith(_SERIES) and name not in own]:
+        remedy = "name each column of series as that of its image: series_T1 for image_T1"
+        raise DataError(path, "a column of images for each of series", ", ".join(spare), remedy)
+    shared = "series" if "series" in names else None
+    return tuple(name if name in names else shared for name in own)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules.cases import refuse_twins
+from datamodules.case_names import refuse_twins
 from datamodules.formats.errors import DataError
 from datamodules.formats.image_folder import image_files, is_image_name
 from datamodules.hashing import cache_key, hash_file

@@ -1,3 +1,4 @@
+import time
 import unicodedata
 from pathlib import Path
 
@@ -57,3 +58,12 @@ def test_f31_a_name_that_cannot_name_files_is_refused_with_its_place(name):
 def test_f31_long_and_unusual_names_are_safe():
     names = ["x" * 240, "é" * 120, "a..b", "名前", "a b", "line\nbreak", "~x"]
     refuse_unsafe(FOLDER, [(name, "row") for name in names])
+
+
+def test_a_long_list_of_files_takes_no_time_that_grows_with_its_square(tmp_path):
+    for number in range(2000):
+        (tmp_path / f"{number}.txt").touch()
+        (tmp_path / f"{number}.nii").touch()
+    start = time.perf_counter()
+    assert len(list_volumes(tmp_path)) == 2000
+    assert time.perf_counter() - start < 1.0

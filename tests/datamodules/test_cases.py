@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -6,6 +7,7 @@ import pytest
 
 from datamodules.cases import Case, read_image, read_label
 from datamodules.formats.errors import DataError
+from datamodules.labels import LabelSet
 
 
 def test_files_of_a_case_come_once():
@@ -119,3 +121,28 @@ def test_f31_a_folder_of_slices_may_be_a_link(tmp_path):
     assert read_image(case).array[0, 0, 0].tolist() == [1, 2, 3]
     assert read_image(case).spacing_mm == (1.0, 1.0, 5.0)
     assert len(case.all_files) == 6
+
+
+def test_many_masks_are_held_once(tmp_path, write_volume):
+    mask = np.zeros((64, 64, 32), np.uint8)
+    mask[5:20] = 1
+    masks = tuple(write_volume(tmp_path / f"{index}.nii.gz", mask) for index in range(24))
+    case = Case("a", "a", masks[:1], masks=masks)
+    labels = LabelSet.of_masks([str(index) for index in range(24)])
+    labels.encode(read_label(case).array)  # what libraries keep for good is there after the first time
+    tracemalloc.start()
+    encoded = labels.encode(read_label(case).array)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert encoded.sum() == 24 * mask.sum()
+    assert peak < 1.5 * encoded.nbytes
+
+
+@pytest.mark.parametrize("stored", [np.uint8, np.int16])
+def test_masks_of_another_grid_are_refused(tmp_path, write_volume, stored):
+    paths = [tmp_path / f"{index}.nii.gz" for index in range(3)]
+    for path, affine in zip(paths, [None, None, np.diag([2.0, 2.0, 4.0, 1.0])], strict=True):
+        write_volume(path, np.ones((3, 4, 5), stored), affine)
+    with pytest.raises(DataError, match=r"2\.nii\.gz: expected the affine of .*0\.nii\.gz"):
+        read_label(Case("a", "a", (paths[0],), masks=tuple(paths)))
+    assert read_label(Case("a", "a", (paths[0],), masks=tuple(paths[:2]))).array.dtype == np.uint8

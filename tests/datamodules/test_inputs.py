@@ -148,3 +148,17 @@ def test_f31_links_work_and_a_broken_one_fails_by_name(fill, tmp_path_factory):
     assert read_image(good).array.shape == (1, *SHAPE)
     with pytest.raises(DataError, match=r"c\.nii\.gz"):
         read_image(broken)
+
+
+def test_numbered_volumes_are_refused_with_what_helps(fill):
+    folder = fill("vol_0000", "vol_0001", "vol_0002")
+    with pytest.raises(DataError, match=r"add the channel, as NAME_0001_0000"):
+        find_inputs(folder, 1)
+    for path in list(folder.iterdir()):
+        path.rename(folder / f"{path.name.removesuffix('.nii.gz')}_0000.nii.gz")
+    assert list(names(find_inputs(folder, 1))) == ["vol_0000", "vol_0001", "vol_0002"]
+
+
+def test_f31_an_input_whose_name_is_too_long_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="expected a file or folder, found nothing"):
+        find_inputs(tmp_path / ("x" * 300), 1)

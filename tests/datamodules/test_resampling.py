@@ -162,3 +162,5 @@ def test_f07_memory_is_forecast_before_it_is_allocated():
         DataError, match=r"a\.nii: expected resampling within 16\.0 GiB, found .* GiB; choose a coarser"
     ):
         check_memory(Path("a.nii"), 1, (512, 512, 300), (2000, 2000, 2000))
+    with pytest.raises(DataError, match="resampling within"):  # 100 masks of a byte
+        check_memory(Path("a.nii"), 1, (512, 512, 300), (512, 512, 600), masks=100)

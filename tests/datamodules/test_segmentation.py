@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import cv2
 import nibabel as nib
@@ -86,10 +87,22 @@ def test_a_folder_that_is_not_there_is_never_replaced_by_embedded_data(tmp_path)
     assert not (tmp_path / "absent").exists()
 
 
-@pytest.mark.parametrize(("fold", "folds"), [(5, 5), (-1, 5), (0, 1)])
+@pytest.mark.parametrize(("fold", "folds"), [(-1, 5), (0, 1)])
 def test_a_fold_that_does_not_exist_is_refused(fold, folds):
     with pytest.raises(ValueError, match=f"found fold {fold} of {folds}"):
         SplitChoice(fold=fold, folds=folds)
+
+
+def test_a_fold_of_the_data_sets_own_may_go_beyond_the_number_of_folds(make, root, tmp_path):
+    own = tmp_path / "set"
+    shutil.copytree(root, own)
+    ids = sorted(path.name.removesuffix(".nii.gz") for path in (own / "labelsTr").iterdir())
+    folds = [{"train": [id_ for id_ in ids if id_ != held], "val": [held]} for held in (ids * 7)[:7]]
+    (own / "splits_final.json").write_text(json.dumps(folds), encoding="utf-8")
+    assert list(make(root=own, split=SplitChoice(fold=6)).split.validation) == folds[6]["val"]
+    (own / "splits_final.json").unlink()
+    with pytest.raises(DataError, match=r"fold 6 of 5"):
+        make(root=own, split=SplitChoice(fold=6))
 
 
 def test_reading_before_setup_says_what_to_call(root):

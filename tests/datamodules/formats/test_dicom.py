@@ -117,6 +117,7 @@ def test_parts_of_a_4d_series_are_listed_and_chosen_by_number(tmp_path, dicoms, 
     assert both.array.shape == (2, 4, 6, 5)
     assert np.array_equal(both.array[1], second.array[0])
     assert len(dicom.files(tmp_path, ReadOptions(volume_index=0))) == 5
+    assert len(dicom.files(tmp_path, PLAIN)) == 10
     with pytest.raises(DataError, match="--volume 2"):
         dicom.read(tmp_path, ReadOptions(volume_index=2))
 
@@ -131,10 +132,11 @@ def test_claims_only_what_directly_holds_dicom(tmp_path, dicoms, voxels):
     assert not dicom.claims(tmp_path / "slice.png", PLAIN)
 
 
-def test_writing_and_folders_of_labels_are_refused_by_name(tmp_path, dicoms, voxels):
+def test_writing_and_reading_labels_are_refused_by_name(tmp_path, dicoms, voxels):
     path = dicoms.series(tmp_path, voxels)[0]
-    with pytest.raises(DataError, match="name the DICOM-SEG file itself"):
-        dicom.read_labels(tmp_path, PLAIN)
+    for place in (tmp_path, path):
+        with pytest.raises(DataError, match="name a NIfTI file"):
+            dicom.read_labels(place, PLAIN)
     with pytest.raises(DataError, match="DICOM-SEG"):
         dicom.write_labels(path, voxels, np.eye(4), None)
     with pytest.raises(DataError, match=r"\.nii\.gz"):

@@ -57,8 +57,30 @@ def test_grids_are_told_apart_by_size_orientation_and_spacing():
         one(0, spacing=(2.0, 2.0)),
         one(0, orientation=None),
     ]
-    expected = ["axial 5 x 6", "axial 5 x 8", "coronal 5 x 6", "axial 5 x 6", "no orientation 5 x 6"]
-    assert [name for name, _ in names(slices)] == expected
+    expected = [
+        *(("no orientation 5 x 6", 1), ("coronal 5 x 6", 1)),
+        *(("axial 5 x 6", 3), ("axial 5 x 6", 1), ("axial 5 x 8", 1)),
+    ]
+    for order in (slices, slices[::-1], slices[3:] + slices[:3]):
+        assert names(order) == expected
+
+
+def test_f11_a_time_that_differs_in_every_file_tells_no_parts_apart():
+    slices = [
+        one(z, ("echo", e), ("trigger time", f"{z}.{e}"), ("acquisition", f"{z}{e}")) for z in range(3) for e in "12"
+    ]
+    assert names(slices) == [("echo 1", 3), ("echo 2", 3)]
+    doubled = [*(one(z, ("trigger time", str(z))) for z in range(3)), one(1, ("trigger time", "7"))]
+    assert names(doubled) == [("", 4)]
+
+
+def test_of_marks_that_suffice_the_one_with_the_fewest_parts_is_taken():
+    slices = [one(z, ("trigger time", f"{z % 2}{e}"), ("image type", e)) for z in range(4) for e in "12"]
+    assert names(slices) == [("image type 1", 4), ("image type 2", 4)]
+
+
+def test_frames_of_one_place_may_be_parts_of_one_frame():
+    assert names(one(0, ("trigger time", str(t))) for t in (20, 3)) == [("trigger time 3", 1), ("trigger time 20", 1)]
 
 
 def test_rounded_direction_cosines_are_one_orientation():

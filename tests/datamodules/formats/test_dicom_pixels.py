@@ -74,9 +74,10 @@ def test_big_endian_words_of_two_8_bit_pixels_are_swapped(tmp_path, dicoms):
 @pytest.mark.parametrize("change", [-2, 2])
 def test_f13_pixel_data_of_another_length_than_the_header_states_is_refused(tmp_path, dicoms, change):
     dataset = dicoms.slice(VOXELS)
-    dataset.PixelData = dataset.PixelData[:change] if change < 0 else dataset.PixelData + bytes(change)
+    dataset.PixelData = dataset.PixelData[:change] if change < 0 else dataset.PixelData + b"ab"
     with pytest.raises(
-        DataError, match=f"expected 60 bytes for 1 frames of 5 x 6 x 16 bits, found {60 + change} bytes"
+        DataError,
+        match=f"expected 60 bytes for 1 frames of 5 x 6 x 16 bits, found {60 + change} bytes of pixel data, 2 too",
     ):
         stored(tmp_path / "a.dcm", dataset)
 

@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from datamodules.cases import read_label
+from datamodules.cases import read_image, read_label
 from datamodules.formats.errors import DataError
-from datamodules.layouts import find_cases, layout_of, read_image
+from datamodules.layouts import find_cases, layout_of
 
 TABLE = "index\tname\tcolor\n0\tBackground\t#000\n1\tAnterior\t#f00\n2\tPosterior\t#0f0\n"
 

@@ -6,9 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from datamodules.cases import read_image
 from datamodules.formats import read_volume
 from datamodules.formats.errors import DataError
-from datamodules.layouts import LAYOUTS, find_cases, layout_of, read_image
+from datamodules.layouts import LAYOUTS, find_cases, layout_of
 
 LONG = "a" * 235  # with its ending as long as a file name can be
 

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from datamodules.cases import read_image
 from datamodules.formats.errors import DataError
-from datamodules.layouts import find_cases, read_image
+from datamodules.layouts import find_cases
 
 
 def edit(root, **changes):

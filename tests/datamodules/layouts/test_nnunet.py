@@ -5,8 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
+from datamodules.cases import read_image, read_label
 from datamodules.formats.errors import DataError
-from datamodules.layouts import find_cases, read_image
+from datamodules.layouts import find_cases
 
 
 def ids(listing):
@@ -144,3 +145,37 @@ def test_files_that_are_left_out_are_listed_where_that_is_allowed(tmp_path, writ
     assert ids(listing) == ["a"]
     assert [path.name for path in listing.unlabelled] == ["b_0000.nii.gz"]
     assert [path.name for path in listing.unused] == ["c.nii.gz"]
+
+
+def test_only_files_of_the_stated_ending_count_in_both_folders(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a"])
+    for name in ("imagesTr/a_0000.png", "labelsTr/a.png"):
+        cv2.imwrite(str(root / name), np.zeros((4, 5), np.uint8))
+    assert find_cases(root).cases[0].label == root / "labelsTr" / "a.nii.gz"
+
+
+def test_an_ending_that_no_file_has_is_named_and_null_is_none(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a"])
+    edit(root, file_ending=".nrrd")
+    with pytest.raises(DataError, match=r"files ending in \.nrrd, found a_0000\.nii\.gz; mend `file_ending`"):
+        find_cases(root)
+    edit(root, file_ending=None)
+    assert ids(find_cases(root)) == ["a"]
+
+
+@pytest.mark.parametrize("labels", [["background", "liver"], 3, "liver"])
+def test_labels_that_are_no_object_are_refused(tmp_path, write_dataset, labels):
+    root = write_dataset(tmp_path, ["a"])
+    edit(root, labels=labels)
+    with pytest.raises(DataError, match=r"dataset\.json: expected labels such as"):
+        find_cases(root)
+
+
+def test_the_way_around_an_ignore_label_works_as_it_is_told(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a"])
+    edit(root, labels={"background": 0, "organ": 1, "ignore": 2})
+    with pytest.raises(DataError, match=r"data\.labels to \{background: 0, organ: 1\} and data\.label_map to \{2: 0\}"):
+        find_cases(root)
+    listing = find_cases(root, labels={"background": 0, "organ": 1}, label_map={2: 0})
+    stored = read_label(listing.cases[0]).array
+    np.testing.assert_array_equal(listing.labels.encode(stored), stored[0] == 1)

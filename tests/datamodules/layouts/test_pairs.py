@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.cases import read_label
+from datamodules.cases import read_image, read_label
 from datamodules.formats.errors import DataError
-from datamodules.layouts import find_cases, read_image
+from datamodules.layouts import find_cases
 
 
 def ids(listing):
@@ -115,3 +115,36 @@ def test_folders_of_slices_are_volumes_where_their_spacing_is_stated(tmp_path):
     assert len(listing.cases[0].all_files) == 6
     with pytest.raises(DataError, match=r"images/a.*stated spacing"):
         find_cases(tmp_path, labels={"low": 1, "high": 2})
+
+
+def test_folders_of_slices_may_be_channels(tmp_path):
+    for name in ("a_0000", "a_0001", "b_0000", "b_0001"):
+        write_slices(tmp_path, "images", name, 10)
+    for name in "ab":
+        write_slices(tmp_path, "masks", name, 0)
+    listing = find_cases(tmp_path, labels={"low": 1, "high": 2}, spacing_mm=(0.5, 0.5, 3.0))
+    assert {case.id: len(case.images) for case in listing.cases} == {"a": 2, "b": 2}
+    assert read_image(listing.cases[0], 2).shape == (8, 6, 3)
+
+
+def test_numbered_folders_with_masks_of_the_same_names_are_cases_of_their_own(tmp_path):
+    for folder in ("images", "masks"):
+        for number in range(3):
+            write_slices(tmp_path, folder, f"a_{number:04d}", 0)
+    listing = find_cases(tmp_path, labels={"low": 1, "high": 2}, spacing_mm=(0.5, 0.5, 3.0))
+    assert ids(listing) == ["a_0000", "a_0001", "a_0002"]
+
+
+def test_images_of_an_unknown_ending_are_named(tmp_path):
+    write_pair(tmp_path, "a")
+    (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "a.JPG")
+    (tmp_path / "images" / "b.jpg").touch()
+    with pytest.raises(DataError, match=r"images: expected files ending in \.nii.*found 2 x \.jpg; convert"):
+        find_cases(tmp_path, labels={"cell": 255})
+
+
+def test_the_names_of_the_labels_are_shown_where_an_image_has_none(tmp_path):
+    write_pair(tmp_path, "a")
+    (tmp_path / "masks" / "a.png").rename(tmp_path / "masks" / "a_mask.png")
+    with pytest.raises(DataError, match=r"none for 1: a; the labels are named a_mask; add"):
+        find_cases(tmp_path, labels={"cell": 255})

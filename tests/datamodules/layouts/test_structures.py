@@ -1,8 +1,8 @@
 import pytest
 
-from datamodules.cases import read_label
+from datamodules.cases import read_image, read_label
 from datamodules.formats.errors import DataError
-from datamodules.layouts import find_cases, read_image
+from datamodules.layouts import find_cases
 
 ORGANS = {"liver": (1, 1, 0), "tumour": (0, 255, 0), "vessel": (0, 0, 0)}
 
@@ -189,3 +189,10 @@ def test_a_series_that_lies_deeper_is_named_with_what_to_do(tmp_path, write_mask
     write_mask(tmp_path / "s1" / masks / "liver.nii.gz")
     with pytest.raises(DataError, match=r"found study/series/0\.dcm; move each series up"):
         find_cases(tmp_path)
+
+
+def test_a_mask_called_ignore_is_refused_with_the_labels_that_work(tmp_path, write_mask):
+    write_case(tmp_path, "s1", write_mask, {"ignore": (1,), "liver": (1,), "spleen": (1,)})
+    with pytest.raises(DataError, match=r"one named 'ignore'.*without it: \{liver: 1, spleen: 2\}"):
+        find_cases(tmp_path)
+    assert find_cases(tmp_path, labels={"liver": 1, "spleen": 2}).labels.names == ("liver", "spleen")

@@ -45,3 +45,12 @@ def test_scans_without_any_label_are_in_no_layout(tmp_path, write_mask):
         write_mask(tmp_path / f"{name}.nii.gz")
     with pytest.raises(DataError, match="known layout"):
         layout_of(tmp_path)
+
+
+def test_numbered_images_with_masks_of_the_same_numbers_are_cases_of_their_own(tmp_path, write_png):
+    for number in range(3):
+        write_png(tmp_path / f"img_{number:04d}.png")
+        write_png(tmp_path / f"img_{number:04d}_mask.png", 1)
+    listing = find_cases(tmp_path, labels=LABELS)
+    assert [case.id for case in listing.cases] == ["img_0000", "img_0001", "img_0002"]
+    assert listing.cases[2].label == tmp_path / "img_0002_mask.png"

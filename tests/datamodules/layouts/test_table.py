@@ -1,10 +1,12 @@
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
-from datamodules.cases import read_label
+from datamodules.cases import read_image, read_label
 from datamodules.formats.errors import DataError
-from datamodules.layouts import find_cases, read_image
+from datamodules.hashing import hash_case
+from datamodules.layouts import find_cases
 
 LABELS = {"organ": 1}
 
@@ -69,6 +71,12 @@ def test_mask_columns_are_overlapping_structures_in_their_order(table):
     assert [mask.name for mask in chosen.cases[0].masks] == ["a.nii.gz"]
 
 
+def test_names_of_channels_and_structures_keep_their_capital_letters(table):
+    path = table(("Image_T1", "IMAGE_T2", "Mask_Liver"), (scan("a"), scan("b"), label("a")))
+    listing = find_cases(path)
+    assert (listing.channel_names, listing.labels.names) == (("T1", "T2"), ("Liver",))
+
+
 def test_the_split_is_that_of_the_table(table, caplog):
     header = ("image", "label", "split")
     path = table(header, (scan("a"), label("a"), "Train"), (scan("b"), label("b"), "val"), (scan("c"), label("c"), ""))
@@ -97,6 +105,7 @@ def test_f17_one_patient_in_both_parts_of_the_split_is_refused(table):
             "row 3, column image; row 3",
         ),
         ([("image", "label"), (scan("a"), label("a")), (scan("z"), label("z"))], r"row 3, scans/z\.nii\.gz; row 3"),
+        ([("image", "label"), (scan("x" * 300), label("a"))], r"none at row 2, scans/xxx"),
         ([("image", "label"), (scan("a"), label("a")), (scan("a"), label("b"))], "'a' in rows 2, 3.*column id"),
         ([("image", "label", "id"), (scan("a"), label("a"), "../x")], r"names of cases.*'\.\./x' \(row 2\)"),
         ([("image", "label", "split"), (scan("a"), label("a"), "trian")], "'trian' in row 2; did you mean train"),
@@ -124,20 +133,50 @@ def test_f31_a_broken_link_is_named_with_its_row(table, tmp_path):
         find_cases(path, labels=LABELS)
 
 
-def test_f11_the_series_of_a_folder_is_named_by_its_column(table, write_series, tmp_path):
+@pytest.fixture
+def study(write_series, tmp_path):
+    """Write a folder of two series, numbers 1 and 2."""
     for number in (1, 2):
         for path in write_series(tmp_path / f"series{number}", f"p{number}", seed=number, number=number).iterdir():
             (tmp_path / "both").mkdir(exist_ok=True)
             path.rename(tmp_path / "both" / f"{number}_{path.name}")
+    return "both"
+
+
+def test_f11_the_series_of_a_folder_is_named_by_its_column(table, study):
     header = ("image", "label", "series", "id")
-    rows = [("both", label("a"), "1", "first"), ("both", label("b"), "2", "second")]
+    rows = [(study, label("a"), "1", "first"), (study, label("b"), "2", "second")]
     first, second = find_cases(table(header, *rows), labels=LABELS).cases
     assert (first.group, second.group) == ("p1", "p2")
     assert len(first.all_files) == 5
     assert not (read_image(first).array == read_image(second).array).all()
-    unnamed = table(("image", "label"), ("both", label("a")), (scan("b"), label("b")))
-    with pytest.raises(DataError, match="--series"):
+    unnamed = table(("image", "label"), (study, label("a")), (scan("b"), label("b")))
+    with pytest.raises(DataError, match="in a CSV table by the column series"):
         read_image(find_cases(unnamed, labels=LABELS).cases[1])
+
+
+@pytest.mark.parametrize("channels", [("0", "1"), ("T2", "T1")])
+def test_f11_each_channel_may_have_a_series_of_its_own(table, study, channels):
+    header = (*(f"image_{name}" for name in channels), "label", *(f"series_{name}" for name in reversed(channels)))
+    (case,) = find_cases(table(header, (study, study, label("a"), "2", "1")), labels=LABELS).cases
+    assert case.series == ("1", "2")
+    both = read_image(case, 2)
+    for channel in range(2):
+        assert (read_image(case.only(channel)).array[0] == both.array[channel]).all()
+    assert len(case.all_files) == 9
+    swapped = replace(case, series=("2", "1"))
+    assert hash_case(case) != hash_case(swapped)
+    assert (read_image(swapped).array == both.array[::-1]).all()
+    with pytest.raises(DataError, match=r"found series_x; name each column of series as that of its image"):
+        find_cases(table(("image_0", "label", "series_x"), (study, label("a"), "1")), labels=LABELS)
+
+
+def test_f11_the_series_of_a_row_counts_for_the_folder_that_holds_several(table, study, write_series, tmp_path):
+    write_series(tmp_path / "alone", "p3", seed=3, number=7)
+    path = table(("image_0", "image_1", "label", "series"), (study, "alone", label("a"), "2"))
+    (case,) = find_cases(path, labels=LABELS).cases
+    assert case.series == ("2", None)
+    assert read_image(case, 2).array.shape[0] == 2
 
 
 def test_f17_a_group_in_either_encoding_of_accents_is_one(table):

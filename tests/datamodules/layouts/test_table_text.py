@@ -44,3 +44,26 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
 def test_an_absent_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="No such file"):
         read_table(tmp_path / "gone.csv", bool)
+
+
+def test_empty_columns_at_the_end_as_of_a_spreadsheet_are_passed_over(tmp_path):
+    table = read(tmp_path, "image,label,,\r\na,b,,\r\nc,d\r\n,,,\r\ne,,,,\r\n")
+    assert table.columns == ("image", "label")
+    assert [row for _, row in table.rows] == [
+        {"image": "a", "label": "b"},
+        {"image": "c", "label": "d"},
+        {"image": "e", "label": ""},
+    ]
+    with pytest.raises(DataError, match="2 cells in each row, found 4 in row 2"):
+        read(tmp_path, "image,label,,\na,b,,c")
+    with pytest.raises(DataError, match="'' several times"):
+        read(tmp_path, "image,,,label\na,,,b")
+
+
+def test_a_first_line_that_names_the_separator_is_no_row(tmp_path):
+    table = read(tmp_path, "\ufeffsep=;\r\nimage;label\r\na,1;b\r\n")
+    assert table.rows == ((2, {"image": "a,1", "label": "b"}),)
+
+
+def test_capital_letters_of_columns_do_not_count(tmp_path):
+    assert read(tmp_path, "Image;LABEL\na;b").columns == ("image", "label")

@@ -69,8 +69,10 @@ def test_a_name_with_letters_beyond_ascii_is_not_read_by_the_rest_of_it(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["kidney_left_right", "lt_rt kidney", "L kidney r", "kidney left bilateral", "lung anterior posterior"]
-    + ["left kidney right cyst", "left main bronchus right", "kidney_left_l", "kidney_s"],
+    [
+        *("kidney_left_right", "lt_rt kidney", "L kidney r", "kidney left bilateral", "lung anterior posterior"),
+        *("left kidney right cyst", "left main bronchus right", "kidney_left_l", "kidney_s"),
+    ],
 )
 def test_a_name_that_contradicts_itself_gets_a_code_of_our_own(name):
     assert coded(name)[1] == (PRIVATE_SCHEME, private_code(name).value)
@@ -88,7 +90,12 @@ def test_what_may_be_of_heart_or_brain_and_what_is_no_structure_get_a_code_of_ou
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("vertebra_T12", "23215003"), ("rib4", "113197003"), ("liver_segment_1", "71133005"), ("3rd ventricle", "49841001")],
+    [
+        ("vertebra_T12", "23215003"),
+        ("rib4", "113197003"),
+        ("liver_segment_1", "71133005"),
+        ("3rd ventricle", "49841001"),
+    ],
 )
 def test_numbers_that_belong_to_a_name_are_read(name, code):
     assert coded(name)[1] == ("SCT", code)
