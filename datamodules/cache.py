@@ -64,15 +64,13 @@ class PreparedCase:
 class _Work:
     """What a worker process needs to prepare a case."""
 
-    folders: Mapping[str, Path]
     preprocessing: Preprocessing
     labels: LabelSet
     class_locations: int
     resample_labels: bool
 
-    def __call__(self, case: Case) -> None:
+    def __call__(self, case: Case, target: Path) -> None:
         """Prepare a case into its folder, which appears only when it is whole."""
-        target = self.folders[case.id]
         temporary = target.with_name(_PARTIAL + secrets.token_hex(8))
         temporary.mkdir()
         try:
@@ -149,8 +147,9 @@ def prepare_cases(
     # The name is a hash: ids may be too long for a file system, or equal but for upper and lower case.
     folders = {case.id: folder / cache_key(hashes[case.id], settings) for case in listing.cases}
     missing = [case for case in listing.cases if not folders[case.id].is_dir()]
-    work = _Work(folders, preprocessing, listing.labels, class_locations, resample_labels)
-    map_cases(work, missing, workers=workers, description="Preparing cases")
+    work = _Work(preprocessing, listing.labels, class_locations, resample_labels)
+    targets = {case.id: (folders[case.id],) for case in missing}
+    map_cases(work, missing, workers=workers, description="Preparing cases", arguments=targets)
     log.info("%d of %d cases were in the cache %s", len(listing.cases) - len(missing), len(listing.cases), folder)
     return {case_id: PreparedCase(case_id, path) for case_id, path in folders.items()}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datamodules.case_names import is_there
 from datamodules.formats import read_labels, read_volume, volume_files
 from datamodules.formats.base import ReadOptions
 from datamodules.formats.errors import DataError
@@ -206,6 +207,6 @@ def refuse_absent(paths: Sequence[Path], case_id: str) -> None:
         DataError: For the first one.
     """
     for path in paths:
-        if not path.exists():
+        if not is_there(path):
             found = f"a symbolic link to {path.readlink()}, which is not there" if path.is_symlink() else "none"
             raise DataError(path, f"a file of case {case_id}", found, "add what is missing, or mend the link")

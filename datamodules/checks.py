@@ -71,7 +71,7 @@ def check_affines(image: Volume, label: Volume, *, resample: bool = False) -> Vo
         The label on the image's grid: the same one where the affines are equal.
 
     Raises:
-        DataError: If the affines differ.
+        DataError: If the affines differ, or no structure lies within the image once it is resampled.
     """
     difference = image.geometry.differs_by(label.geometry)
     if difference <= AFFINE_TOLERANCE:
@@ -83,8 +83,16 @@ def check_affines(image: Volume, label: Volume, *, resample: bool = False) -> Vo
             found=f"one that differs by {difference:.4g}",
             remedy="mend the geometry, or set data.resample_labels if both are right",
         )
+    placed = _to_grid(label.array, label.geometry.affine, image)
+    if label.array.any() and not placed.any():
+        raise DataError(
+            label.path,
+            expected=f"a label that lies within {image.path.name}",
+            found=f"none of it there: the affines differ by {difference:.4g}",
+            remedy="mend the geometry of the label, or look for the image that it belongs to",
+        )
     log.warning("%s: resampled to the grid of %s by nearest neighbour", label.path, image.path.name)
-    return Volume(_to_grid(label.array, label.geometry.affine, image), image.affine, label.path)
+    return Volume(placed, image.affine, label.path)
 
 
 def check_pair(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from datamodules.case_names import is_there
 from datamodules.formats.errors import DataError
 
 
@@ -34,7 +35,7 @@ def is_decathlon(root: Path, description: Mapping[str, Any]) -> bool:
     listed = description.get("training")
     if not isinstance(listed, list) or not all(isinstance(e, dict) and {"image", "label"} <= set(e) for e in listed):
         return False
-    return any((root / str(entry["image"])).exists() for entry in listed)
+    return any(is_there(root / str(entry["image"])) for entry in listed)
 
 
 def declared_channels(description: Mapping[str, Any]) -> list[str]:
@@ -61,7 +62,7 @@ def listed_files(path: Path, description: Mapping[str, Any]) -> dict[str, tuple[
             raise DataError(path, expected, f"{name}: {entry}", "mend it")
         found[name] = (tuple(path.parent / str(image) for image in images), path.parent / entry["label"])
     every = [file for images, label in found.values() for file in (*images, label)]
-    if missing := [str(file) for file in every if not file.exists()]:
+    if missing := [str(file) for file in every if not is_there(file)]:
         raise DataError(
             path,
             expected="every file of `dataset` to be there",

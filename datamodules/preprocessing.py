@@ -23,7 +23,7 @@ from datamodules.resampling import check_memory, output_shape, resample, resampl
 Crop = Literal["none", "nonzero", "air"]
 Sheared = Literal["refuse", "resample"]
 AIR_HU = -500.0  # halfway between air and water
-_AIR_MARGIN = 2  # voxels
+AIR_MARGIN = 2  # voxels kept around what is denser than air
 
 __all__ = ["ChannelIntensity", "Grid", "Prepared", "Preprocessing", "replace_nonfinite"]
 
@@ -147,7 +147,7 @@ class Preprocessing:
         """Return the part of [C, X, Y, Z] to keep; the whole where there is nothing to see."""
         box = None
         if self.crop == "air":
-            box = bounding_box(array[0] > AIR_HU, _AIR_MARGIN)
+            box = bounding_box(array[0] > AIR_HU, AIR_MARGIN)
         elif self.crop == "nonzero":
             box = bounding_box((array != 0).any(axis=0))
         x, y, z = array.shape[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 
@@ -19,7 +20,7 @@ def keep_values_quiet() -> None:
     """
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(_SILENT)
-    # adding a filter again would take it out for a moment, in which another thread may warn
-    present = any(entry[0] == "ignore" and getattr(entry[3], "pattern", "") == _MODULES for entry in warnings.filters)
-    if not present:
+    # the first filter that fits decides; adding one again takes it out for a moment, in which a thread may warn
+    ahead = itertools.takewhile(lambda entry: entry[0] == "ignore", warnings.filters)
+    if all(getattr(entry[3], "pattern", "") != _MODULES for entry in ahead):
         warnings.filterwarnings("ignore", module=_MODULES)

@@ -119,7 +119,7 @@ def _choose(path: Path, listed: list[Entry], wanted: str | None) -> Entry:
         matches = images
     if len(matches) != 1:
         found = listing([series for series, _ in listed])
-        if len(matches) > 1 and len({series.uid for series, _ in matches}) == 1:
+        if len(matches) > 1 and {series.uid for series, _ in matches} == {matches[0][0].uid} != {""}:
             found += "; they have one UID, but another PatientID, study or folder"
         expected = "one series" if wanted is None else f"one series with the UID or number {wanted}"
         remedy = (

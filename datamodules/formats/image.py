@@ -1,7 +1,7 @@
 """2-D images (PNG, TIFF, BMP) as volumes of one slice.
 
 PNG and TIFF with deflate carry checksums, which are tested. Uncompressed and LZW TIFF, and BMP, carry none: damage
-that leaves their structure whole cannot be told from pixels.
+that leaves their structure whole cannot be told from pixels. Pixels of one bit come as 0 and 255, from PNG and TIFF.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from datamodules.formats.errors import DataError
 from datamodules.formats.geometry import check_spacing
 from datamodules.formats.label_values import whole_numbers
 from datamodules.formats.stated_spacing import REMEDY, diagonal
-from datamodules.formats.tiff import check_tiff
+from datamodules.formats.tiff import Content, check_tiff
+from datamodules.formats.tiff_description import check_slices
+from datamodules.formats.tiff_forms import check_decoded
 from datamodules.formats.tiff_tags import check_numbers
 from datamodules.formats.volume import Volume
 
@@ -94,12 +96,17 @@ def read_pixels(path: Path, page: int | None = None) -> NDArray[Any]:
     return pages[page or 0]
 
 
-def read_pages(path: Path) -> list[NDArray[Any]]:
+def read_pages(path: Path, *, slices: bool = False) -> list[NDArray[Any]]:
     """Read all pages of an image file, each as [C, X = column, Y = row, 1].
+
+    Args:
+        path: A PNG, TIFF or BMP file.
+        slices: Whether the pages are to be the slices of one volume.
 
     Raises:
         DataError: The file cannot be decoded to its end, fails a checksum, or is a TIFF that is to be turned before
-            it is shown.
+            it is shown, or of a kind that would be decoded wrongly; or channels or time points, by its description,
+            stand between the slices.
     """
     try:
         data = path.read_bytes()
@@ -107,22 +114,21 @@ def read_pages(path: Path) -> list[NDArray[Any]]:
         raise DataError(path, "a readable file", str(error), "restore it, or check its name") from error
     if not data.startswith(_MAGIC[path.suffix.lower()]):
         raise DataError(path, f"a {path.suffix} image", f"bytes that begin with {data[:12]!r}", _REMEDY)
-    count = 1
-    if data.startswith(png.MAGIC):
-        png.check_png(path, data)
-    elif is_named(path, (".tif", ".tiff")):
-        count = check_tiff(path, data)
-    else:
-        bmp.check_bmp(path, data)
+    content = _check(path, data)
     try:
         decoded, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise DataError(path, "an image that decodes", str(error), _REMEDY) from error
+    count = len(content.forms) if content else 1
     if not decoded or len(pages) != count:
         found = f"{len(data)} bytes of which {len(pages)} pages do"
         raise DataError(path, "an image that decodes" if count == 1 else f"{count} pages that decode", found, _REMEDY)
-    for page in pages:
-        check_numbers(path, page)
+    if content:
+        for page, form in zip(pages, content.forms, strict=True):
+            check_decoded(path, page, form)
+            check_numbers(path, page)
+        if slices:
+            check_slices(path, content.description, 1 if pages[0].ndim == 2 else pages[0].shape[2])
     return [_to_channels(page) for page in pages]
 
 
@@ -147,6 +153,17 @@ def write_labels(
     if not encoded:
         raise DataError(path, "values that the format holds", f"{array.dtype}", "write PNG instead")
     write_atomically(path, data.tobytes())
+
+
+def _check(path: Path, data: bytes) -> Content | None:
+    """Refuse a damaged file, and return what it promises if it is a TIFF."""
+    if data.startswith(png.MAGIC):
+        png.check_png(path, data)
+    elif is_named(path, (".tif", ".tiff")):
+        return check_tiff(path, data)
+    else:
+        bmp.check_bmp(path, data)
+    return None
 
 
 def _affine(path: Path, options: ReadOptions) -> NDArray[np.float64]:

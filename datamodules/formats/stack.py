@@ -131,7 +131,7 @@ def _slices(path: Path) -> NDArray[Any]:
         names = [file.name for file in found]
         pages: Iterator[NDArray[Any]] = (image.read_pixels(file) for file in found)
     else:
-        decoded = image.read_pages(path)
+        decoded = image.read_pages(path, slices=True)
         names = [f"page {index}" for index in range(len(decoded))]
         pages = iter(decoded)
     first = next(pages)

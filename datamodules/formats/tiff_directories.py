@@ -14,6 +14,8 @@ from datamodules.formats.tiff_tags import (
     BITS,
     COMPRESSION,
     DEFLATE,
+    DESCRIPTION,
+    FAX,
     HEIGHT,
     KEPT,
     PHOTOMETRIC,
@@ -31,6 +33,9 @@ from datamodules.formats.tiff_tags import (
 )
 
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # field type to NumPy type
+# bytes of a value of each field type
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_TEXT = 2  # field type
 _FEW = 64  # values of a tag that are looked at
 _YCBCR = 6  # colour may be stored at a lower resolution, so a strip's size is only bounded
 _REMEDY = "fetch or export the file again: it was cut short or damaged"
@@ -54,6 +59,12 @@ class Page:
         """Return the first integer of a tag."""
         return self.tags[tag].values[0] if tag in self.tags else default
 
+    @property
+    def description(self) -> str:
+        """Return the text that describes the image, empty where there is none."""
+        _, count, place = self.places.get(DESCRIPTION, ("u1", 0, 0))
+        return self.reader.data[place : place + count].decode(errors="replace")
+
     @cached_property
     def is_plain(self) -> bool:
         """Tell whether strips and tiles are pixels as they are."""
@@ -63,6 +74,11 @@ class Page:
     def is_deflate(self) -> bool:
         """Tell whether strips and tiles are zlib streams."""
         return self.number(COMPRESSION, 1) in DEFLATE
+
+    @cached_property
+    def is_fax(self) -> bool:
+        """Tell whether strips and tiles are runs of one bit, as in facsimiles."""
+        return self.number(COMPRESSION, 1) in FAX
 
     @property
     def is_tiled(self) -> bool:
@@ -84,14 +100,17 @@ class Page:
         """Return the most bytes that all strips or tiles together inflate to."""
         return self._grid[0] * self.strip_bytes(0)[1]
 
+    def strip_rows(self, index: int) -> int:
+        """Return how many rows a strip or tile holds at least: the last strip may be lower."""
+        rows, height = self._grid[1], self.number(HEIGHT, 0)
+        return rows if self.is_tiled else min(rows, height - index % -(-height // rows) * rows)
+
     def strip_bytes(self, index: int) -> tuple[int, int]:
         """Return the least and the most bytes that a strip or tile inflates to."""
         _, rows, columns = self._grid
         samples = 1 if self.number(PLANAR, 1) == 2 else self.number(SAMPLES, 1)
         row_bytes = -(-columns * samples * self.number(BITS, 1) // 8)
-        height, least = self.number(HEIGHT, 0), rows
-        if not self.is_tiled:
-            least = min(rows, height - index % -(-height // rows) * rows)  # the last strip may be lower
+        least = self.strip_rows(index)
         return 0 if self.number(PHOTOMETRIC, 1) == _YCBCR else least * row_bytes, rows * row_bytes
 
     @cached_property
@@ -113,12 +132,15 @@ class Reader:
         path: The file, for messages.
         data: Its bytes.
 
+    Attributes:
+        reach: Where what has been read of it ends: directories, values of tags, and the strips told to `extend`.
+
     Raises:
         DataError: The header is not that of a TIFF.
     """
 
     def __init__(self, path: Path, data: bytes) -> None:
-        self.path, self.data = path, data
+        self.path, self.data, self.reach = path, data, 0
         self.order = "<" if data[:2] == b"II" else ">"
         version = self._integer(2, 2)
         require(path, version in (42, 43), f"version {version} in its header")
@@ -149,24 +171,31 @@ class Reader:
             require(self.path, number > last, f"tag {number} behind tag {last}")
             count, last = self._integer(entry + 4, self.word), number
             values: tuple[int, ...] = ()
+            place = self._place(entry, count * _SIZES.get(kind, 0))
+            end = place + count * _SIZES.get(kind, 0)
+            if (number in KEPT and kind in _INTEGERS) or (number == DESCRIPTION and kind == _TEXT):
+                require(self.path, end <= len(self.data), f"values of tag {number} behind the file's end")
+                places[number] = _INTEGERS.get(kind, "u1"), count, place
             if number in KEPT and kind in _INTEGERS:
-                dtype, place = _INTEGERS[kind], self._place(number, entry, count * np.dtype(_INTEGERS[kind]).itemsize)
-                places[number] = dtype, count, place
-                values = tuple(np.frombuffer(self.data, self.order + dtype, min(count, _FEW), place).tolist())
+                dtype = self.order + _INTEGERS[kind]
+                values = tuple(np.frombuffer(self.data, dtype, min(count, _FEW), place).tolist())
+            self.extend(end)
             tags[number] = Tag(kind, count, values)
         return Page(self, tags, places)
 
-    def _place(self, number: int, entry: int, size: int) -> int:
+    def extend(self, end: int) -> None:
+        """Take note that something ends at a place, which may be behind the file's end."""
+        self.reach = max(self.reach, end)
+
+    def _place(self, entry: int, size: int) -> int:
         """Return where the values of a tag lie: in its entry if they are few."""
         place = entry + 4 + self.word
-        if size > self.word:
-            place = self._integer(place, self.word)
-        require(self.path, place + size <= len(self.data), f"values of tag {number} behind the file's end")
-        return place
+        return self._integer(place, self.word) if size > self.word else place
 
     def _integer(self, place: int, size: int) -> int:
         """Return the unsigned integer at a place."""
         require(self.path, place + size <= len(self.data), "the end of the file inside a directory")
+        self.extend(place + size)
         return int.from_bytes(self.data[place : place + size], "little" if self.order == "<" else "big")
 
 

@@ -19,6 +19,8 @@ from datamodules.formats.errors import DataError
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 257, 258, 259, 262, 274, 277
 STRIPS, ROWS_PER_STRIP, STRIP_BYTES, PLANAR, PREDICTOR = 273, 278, 279, 284, 317
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, EXTRA, FORMAT = 322, 323, 324, 325, 338, 339
+DESCRIPTION = 270  # text
+FAX = (2, 3, 4)  # compressions of facsimiles
 DEFLATE = (8, 32946)  # Adobe's number and the older one, both zlib streams with a checksum
 KEPT = frozenset((
     WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, STRIPS, ROWS_PER_STRIP, STRIP_BYTES, PLANAR,
@@ -26,7 +28,7 @@ KEPT = frozenset((
 ))  # fmt: skip
 _SINGLE = KEPT - {BITS, STRIPS, STRIP_BYTES, TILES, TILE_BYTES, EXTRA, FORMAT}
 _SHORT = 3  # field type
-_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 32773, *DEFLATE)  # none, three of facsimiles, LZW, JPEG, PackBits
+_COMPRESSIONS = (1, *FAX, 5, 7, 32773, *DEFLATE)  # none, those of facsimiles, LZW, JPEG, PackBits
 _COLOURS = {1: 1, 2: 3}  # samples of black-is-zero and of RGB
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _LEAST_FLOAT = 1 << 23  # the smallest normal float32, seen as an integer

@@ -74,7 +74,7 @@ def _dataset_json(listing: CaseList) -> Iterator[Finding]:
 
 
 def _endings(root: Path, description: Mapping[str, Any]) -> Iterator[Finding]:
-    ending = str(description.get("file_ending", ""))
+    ending = str(description.get("file_ending") or "")
     for folder in (root / "imagesTr", root / "labelsTr"):
         names = [path.name for path in list_volumes(folder)] if folder.is_dir() else []
         if others := [name for name in names if not name.endswith(ending)]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.atomic import atomic_path
+from datamodules.formats.geometry import Box, Shape
 
-Shape = tuple[int, int, int]
-BoxLimits = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+NO_FACTS = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,11 @@ class ChannelFacts:
         deviation: Their standard deviation.
         nonfinite: Voxels that are NaN or infinite.
         histogram: Voxels (at most a few million, evenly drawn) in 64 bins of equal width from minimum to maximum.
+        voxels: SHA-256 of its voxels in canonical orientation.
+        foreground: The 25, 50 and 75 percentile within the structures; none where there is no structure.
+        blank_slices: Slices, along the third stored axis, in which every voxel has one value.
+        blank_gaps: Those of them that have other slices on both sides.
+        copies_label: Whether it has one value in each structure and one outside of them, as a label has.
     """
 
     minimum: float
@@ -35,6 +42,16 @@ class ChannelFacts:
     deviation: float
     nonfinite: int
     histogram: NDArray[np.int64]
+    voxels: str = ""
+    foreground: tuple[float, ...] = ()
+    blank_slices: int = 0
+    blank_gaps: int = 0
+    copies_label: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Tell whether every voxel has one value."""
+        return self.minimum == self.maximum
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,7 @@ class StructureFacts:
     components: int
     largest: int
     specks: int
-    box: BoxLimits | None
+    box: Box | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +80,15 @@ class CaseFacts:
     Args:
         case_id: The case.
         content: SHA-256 of its files.
-        voxels: SHA-256 of the image's voxels, equal for the same image in another file.
-        label_voxels: SHA-256 of the label's voxels; "" without a label, or where it is empty.
+        voxels: SHA-256 of the image's voxels in canonical orientation, equal for the same image in another file.
+        label_voxels: SHA-256 of the label's voxels likewise; "" without a label, or where it is one value throughout.
         shape: Voxels (X, Y, Z) in canonical orientation.
-        spacing_mm: Spacing along canonical X, Y, Z.
+        spacing_mm: Spacing along canonical X, Y, Z; that of the nearest orthogonal grid where the axes are sheared.
         orientation: Orientation of the stored axes, such as "LPI".
         affine: 4 x 4 float64 matrix of the stored grid, from voxel indices to RAS+ mm.
         dtype: Stored data type of the first image file; "" where the format does not tell.
         limits: Per channel the 0.5 and 99.5 percentile of the whole image.
-        samples: Foreground intensities `[C, n]`, n at most 10,000.
+        samples: Foreground intensities `[C, n]`, n at most 10,000; n is 0 where they were not asked for.
         channels: Statistics of each channel.
         structures: By the name of each foreground structure, where it is; empty without a label.
         adjacency: Pairs of structures that touch (6 neighbours) or overlap, in the order of the labels.
@@ -83,7 +100,7 @@ class CaseFacts:
         file_bytes: Size of all files of the case.
         patient: What tells this patient from others by the files themselves (a hash of DICOM's PatientID); "" where
             they do not say.
-        warnings: Pairs of kind and text of what the readers warned of.
+        warnings: Pairs of kind and text of what the readers warned of, with "channel 0" or "label" for a file.
     """
 
     case_id: str
@@ -136,11 +153,22 @@ def save_facts(path: Path, facts: CaseFacts) -> None:
         np.savez(stream, meta=np.array(json.dumps(meta)), **arrays)
 
 
-def load_facts(path: Path, case_id: str) -> CaseFacts:
-    """Read what `save_facts` wrote, for the case of that name."""
+def load_facts(path: Path, case_id: str, *, samples: bool = True) -> CaseFacts:
+    """Read what `save_facts` wrote, for the case of that name.
+
+    Args:
+        path: The file.
+        case_id: The case.
+        samples: Whether foreground intensities are read, which take more than all the rest.
+
+    Raises:
+        Exception: One of NO_FACTS, where the file is damaged or of another version.
+    """
     with np.load(path, allow_pickle=False) as stored:
         meta: dict[str, Any] = json.loads(str(stored["meta"]))
-        arrays = {name: stored[name] for name in (*_ARRAYS, "histograms")}
+        names = [name for name in (*_ARRAYS, "histograms") if samples or name != "samples"]
+        arrays = {name: stored[name] for name in names}
+    arrays.setdefault("samples", np.zeros((len(meta["channels"]), 0), np.float32))
     channels = zip(meta.pop("channels"), arrays.pop("histograms"), strict=True)
     structures = {
         name: StructureFacts(**(found | {"box": found["box"] and tuple(map(tuple, found["box"]))}))
@@ -152,7 +180,10 @@ def load_facts(path: Path, case_id: str) -> CaseFacts:
         meta[key] = tuple(map(tuple, meta[key]))
     return CaseFacts(
         case_id=case_id,
-        channels=tuple(ChannelFacts(**values, histogram=histogram) for values, histogram in channels),
+        channels=tuple(
+            ChannelFacts(**(values | {"foreground": tuple(values["foreground"])}), histogram=histogram)
+            for values, histogram in channels
+        ),
         structures=structures,
         **meta,
         **arrays,

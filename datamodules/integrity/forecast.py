@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from datamodules.formats.geometry import Shape
 from datamodules.integrity.aggregate import told_once
-from datamodules.integrity.facts import CaseFacts, Shape
+from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.findings import Finding
 from datamodules.resampling import MEMORY_BOUND_BYTES, output_shape
 
@@ -89,9 +90,10 @@ def findings_of_forecast(facts: Sequence[CaseFacts], expected: Forecast) -> list
     }
     findings = told_once(
         "resampling-memory",
-        "error",
-        f"resampling to the median spacing takes over {_amount(MEMORY_BOUND_BYTES)}",
-        "mend the spacing in the header if it is wrong, or set data.preprocessing.spacing_mm coarser",
+        "warning",
+        "resampling to the median spacing, as the default preprocessing does, takes over "
+        f"{_amount(MEMORY_BOUND_BYTES)}, which training would refuse",
+        "mend the spacing in the header if it is wrong, or set data.preprocessing.spacing_mm coarser or a crop",
         over,
     )
     if expected.cache_bytes > expected.free_bytes:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from datamodules.case_names import is_there
 from datamodules.cases import Case, CaseList
 from datamodules.formats.errors import DataError
 from datamodules.hashing import cache_key, hash_case
 from datamodules.integrity.case_findings import findings_of_cases
-from datamodules.integrity.facts import CaseFacts, load_facts, save_facts
+from datamodules.integrity.facts import NO_FACTS, CaseFacts, load_facts, save_facts
 from datamodules.integrity.findings import Finding, in_order, of_error
 from datamodules.integrity.reading import Expected, read_case
 from datamodules.workers import map_cases
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1  # raise it when facts or what is checked on reading change
+FORMAT_VERSION = 2  # raise it when facts or what is checked on reading change
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Inspection:
     findings: tuple[Finding, ...]
 
 
-def inspect_cases(listing: CaseList, cache_dir: Path, workers: int, *, resample_labels: bool = False) -> Inspection:
+def inspect_cases(
+    listing: CaseList, cache_dir: Path, workers: int, *, resample_labels: bool = False, samples: bool = True
+) -> Inspection:
     """Read and check all cases; a case that was read before with the same content is taken from the cache.
 
     Args:
@@ -44,9 +47,10 @@ def inspect_cases(listing: CaseList, cache_dir: Path, workers: int, *, resample_
         cache_dir: Where facts are kept, by the hash of content and labels.
         workers: Processes; 0 reads in this one.
         resample_labels: Whether labels with another affine are brought to the image's grid.
+        samples: Whether foreground intensities are wanted, which take most of the memory of many cases.
 
     Raises:
-        DataError: If a worker is killed, or there are two cases of one id.
+        OSError: If the cache cannot be written to.
     """
     folder = cache_dir / "facts"
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,18 +63,33 @@ def inspect_cases(listing: CaseList, cache_dir: Path, workers: int, *, resample_
         "resample_labels": resample_labels,
     }
     paths = {id_: folder / f"{cache_key(content, settings)}.npz" for id_, content in hashes.items()}
-    unread = [case for case in listing.cases if case.id in paths and not paths[case.id].exists()]
-    work = partial(_read_and_keep, paths, hashes, expected)
-    failures = map_cases(work, unread, workers=workers, description="Reading cases")
+    facts = {id_: found for id_, path in paths.items() if (found := _kept(path, id_, samples=samples))}
+    unread = [case for case in listing.cases if case.id in paths and case.id not in facts]
     log.info("%d of %d cases were read before", len(listing.cases) - len(unread), len(listing.cases))
+    failures = map_cases(
+        partial(_read_and_keep, expected),
+        unread,
+        workers=workers,
+        description="Reading cases",
+        arguments={case.id: (paths[case.id], hashes[case.id]) for case in unread},
+        killed=_killed,
+    )
     findings += [finding for found in failures.values() for finding in found]
     broken = {case_id for finding in findings for case_id in finding.cases}
-    facts = {
-        case.id: load_facts(paths[case.id], case.id)
-        for case in listing.cases
-        if case.id in paths and case.id not in broken
-    }
+    facts |= {case.id: load_facts(paths[case.id], case.id, samples=samples) for case in unread if case.id not in broken}
+    facts = {case.id: facts[case.id] for case in listing.cases if case.id in facts}
     return Inspection(facts, in_order([*findings, *findings_of_cases(list(facts.values()), listing)]))
+
+
+def _kept(path: Path, case_id: str, *, samples: bool) -> CaseFacts | None:
+    """Return what was kept of a case; None where there is nothing, or nothing that can be read."""
+    if not path.exists():
+        return None
+    try:
+        return load_facts(path, case_id, samples=samples)
+    except NO_FACTS as error:
+        log.warning("%s cannot be read (%s): case %s is read again", path, error, case_id)
+        return None
 
 
 def _hashes(cases: Sequence[Case], workers: int) -> tuple[dict[str, str], list[Finding]]:
@@ -82,23 +101,34 @@ def _hashes(cases: Sequence[Case], workers: int) -> tuple[dict[str, str], list[F
             if isinstance(outcome, str):
                 hashes[case.id] = outcome
             else:
-                code = "unreadable-image" if all(path.exists() for path in case.files) else "missing-file"
-                findings.append(of_error(code, outcome, [case.id]))
+                findings.append(_unhashed(case, outcome))
     return hashes, findings
 
 
-def _try_hash(case: Case) -> str | DataError:
+def _unhashed(case: Case, error: DataError | OSError) -> Finding:
+    if isinstance(error, DataError):
+        present = all(is_there(path) for path in case.files)
+        return of_error("unreadable-image" if present else "missing-file", error, [case.id])
+    remedy = "mend the rights of the file or folder, or the disk"
+    return Finding("unreadable-image", "error", f"cannot be read: {error}", remedy, (case.id,), str(case.images[0]))
+
+
+def _try_hash(case: Case) -> str | DataError | OSError:
     try:
         return hash_case(case)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return error
 
 
-def _read_and_keep(
-    paths: Mapping[str, Path], hashes: Mapping[str, str], expected: Expected, case: Case
-) -> tuple[Finding, ...]:
+def _read_and_keep(expected: Expected, case: Case, path: Path, content: str) -> tuple[Finding, ...]:
     """Read a case in a worker process; facts go to the cache, findings come back."""
-    facts, findings = read_case(case, expected, hashes[case.id])
+    facts, findings = read_case(case, expected, content)
     if facts is not None:
-        save_facts(paths[case.id], facts)
+        save_facts(path, facts)
     return findings
+
+
+def _killed(case: Case) -> tuple[Finding, ...]:
+    message = "reading it alone was killed from outside, most often by the system for lack of memory"
+    remedy = "use a machine with more memory, or make the files smaller"
+    return (Finding("out-of-memory", "error", message, remedy, (case.id,), str(case.images[0])),)

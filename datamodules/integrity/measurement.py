@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -9,19 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.cases import Case
+from datamodules.formats.geometry import Geometry, Shape
 from datamodules.formats.volume import Volume
 from datamodules.geometry import bounding_box, box_shape, canonical_array, to_canonical
 from datamodules.hashing import seed_of
-from datamodules.integrity.facts import CaseFacts, Shape
-from datamodules.integrity.measures import channel_facts, hash_voxels, structure_facts, touching
+from datamodules.integrity.facts import CaseFacts, ChannelFacts
+from datamodules.integrity.measures import (
+    blank_slices,
+    channel_facts,
+    copies_label,
+    hash_voxels,
+    structure_facts,
+    touching,
+)
 from datamodules.integrity.patients import patient_of
 from datamodules.integrity.thumbnail import thumbnail
 from datamodules.labels import LabelSet
-from datamodules.preprocessing import AIR_HU
+from datamodules.preprocessing import AIR_HU, AIR_MARGIN
 from datamodules.training_range import intensity_limits
 
 MAX_SAMPLES = 10_000  # foreground voxels kept of a case
-_AIR_MARGIN = 2  # voxels, as the crop "air" keeps them
 
 
 def measure_case(
@@ -43,28 +51,54 @@ def measure_case(
     turned = None if label is None else canonical_array(label, image.affine)
     limits = intensity_limits(image)
     picture, marks = thumbnail(canonical.array[0], turned, canonical.spacing_mm, limits[0])
+    samples = _samples(image.array, label, seed_of(content))
+    channels = tuple(
+        _channel(image.array[index], canonical.array[index], label, samples[index]) for index in range(len(image.array))
+    )
     return CaseFacts(
         case_id=case.id,
         content=content,
-        voxels=hash_voxels(image.array),
-        label_voxels="" if label is None or not label.any() else hash_voxels(label),
+        voxels=hashlib.sha256(" ".join(channel.voxels for channel in channels).encode()).hexdigest(),
+        label_voxels="" if turned is None or (turned == turned.flat[0]).all() else hash_voxels(turned),
         shape=canonical.shape,
-        spacing_mm=canonical.spacing_mm,
+        spacing_mm=_spacing(canonical.geometry),
         orientation=image.orientation,
         affine=np.array(image.affine),
         dtype=dtype,
         limits=limits,
-        samples=_samples(image.array, label, seed_of(content)),
-        channels=tuple(channel_facts(channel, finite=True) for channel in image.array),
+        samples=samples,
+        channels=channels,
         structures={} if turned is None else structure_facts(turned, labels.names),
         adjacency=() if turned is None else touching(turned, labels.names),
         nonzero_shape=_kept(np.any(canonical.array, axis=0)),
-        air_shape=_kept(canonical.array[0] > AIR_HU, _AIR_MARGIN),
+        air_shape=_kept(canonical.array[0] > AIR_HU, AIR_MARGIN),
         thumbnail=picture,
         thumbnail_labels=marks,
         file_bytes=sum(path.stat().st_size for path in case.all_files),
         patient=patient_of(case.images[0]),
     )
+
+
+def _channel(
+    stored: NDArray[np.float32],
+    canonical: NDArray[np.float32],
+    label: NDArray[Any] | None,
+    samples: NDArray[np.float32],
+) -> ChannelFacts:
+    """Measure a channel `[X, Y, Z]`, as it is stored and as it lies in the patient."""
+    blank, gaps = blank_slices(stored)
+    return replace(
+        channel_facts(stored, finite=True),
+        voxels=hash_voxels(canonical),
+        foreground=tuple(np.percentile(samples, (25, 50, 75)).tolist()) if samples.size else (),
+        blank_slices=blank,
+        blank_gaps=gaps,
+        copies_label=label is not None and copies_label(stored, label),
+    )
+
+
+def _spacing(canonical: Geometry) -> tuple[float, float, float]:
+    return canonical.orthogonal().spacing_mm if canonical.is_sheared else canonical.spacing_mm
 
 
 def _kept(mask: NDArray[np.bool_], margin: int = 0) -> Shape:

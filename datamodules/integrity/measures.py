@@ -22,7 +22,7 @@ _NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 
 
 def hash_voxels(array: NDArray[Any]) -> str:
-    """Return a SHA-256 over shape, type and values."""
+    """Return a SHA-256 over shape, type and values, whatever their order in memory."""
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -69,6 +69,40 @@ def _histogram(values: NDArray[np.float32], low: float, high: float) -> NDArray[
     scaled = (drawn - np.float32(low)) * np.float32(BINS / (high - low))
     index = np.minimum(scaled, BINS - 1).astype(np.uint8)
     return np.bincount(index, minlength=BINS).astype(np.int64)
+
+
+def blank_slices(channel: NDArray[np.float32]) -> tuple[int, int]:
+    """Count the slices, along the last axis, in which every voxel has one value.
+
+    Args:
+        channel: Voxels `[X, Y, Z]` as they are stored.
+
+    Returns:
+        All of them, and those with other slices on both sides; none where the channel is constant.
+    """
+    filled = np.flatnonzero(channel.max(axis=(0, 1)) != channel.min(axis=(0, 1)))
+    if not filled.size:
+        return 0, 0
+    gaps = filled[-1] - filled[0] + 1 - filled.size
+    return channel.shape[2] - filled.size, int(gaps)
+
+
+def copies_label(channel: NDArray[np.float32], label: NDArray[Any]) -> bool:
+    """Tell whether a channel has one value in each structure and one outside, as a label stored as an image has.
+
+    Args:
+        channel: Voxels `[X, Y, Z]`.
+        label: Class indices `[X, Y, Z]` or masks `[K, X, Y, Z]`.
+    """
+    present = label.any(axis=0) if label.ndim == 4 else label != 0
+    if not _is_constant(channel[~present]) or _is_constant(channel):  # nearly every image ends here
+        return False
+    masks = label != 0 if label.ndim == 4 else (label == value for value in np.unique(label[present]))
+    return all(_is_constant(channel[mask]) for mask in masks)
+
+
+def _is_constant(values: NDArray[np.float32]) -> bool:
+    return not values.size or bool(values.min() == values.max())
 
 
 def structure_facts(label: NDArray[Any], names: Sequence[str]) -> dict[str, StructureFacts]:

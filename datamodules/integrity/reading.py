@@ -58,7 +58,8 @@ class _Stages:
         try:
             return work()
         except DataError as error:
-            self.findings.append(of_error(code if isinstance(code, str) else code(), error, [self.case.id]))
+            found = of_error(code if isinstance(code, str) else code(), error, [self.case.id])
+            self.findings.append(replace(found, remedy=_in_a_data_set(found.remedy)))
         except OSError as error:
             self._add(
                 "unreadable-image",
@@ -71,6 +72,13 @@ class _Stages:
 
     def _add(self, code: str, message: str, remedy: str) -> None:
         self.findings.append(Finding(code, "error", message, remedy, (self.case.id,), str(self.case.images[0])))
+
+
+def _in_a_data_set(remedy: str) -> str:
+    """Return a remedy that holds for a data set, where that of a single file is an option of prediction."""
+    if "--volume" in remedy:
+        return "split the file into one file for each volume, and keep the one that belongs to the label"
+    return remedy
 
 
 def read_case(case: Case, expected: Expected, content: str) -> tuple[CaseFacts | None, tuple[Finding, ...]]:
@@ -99,7 +107,18 @@ def read_case(case: Case, expected: Expected, content: str) -> tuple[CaseFacts |
             "unreadable-image",
             lambda: measure_case(case, image, label, expected.labels, content=content, dtype=_dtype(case.images[0])),
         )
-    return facts and replace(facts, warnings=tuple(warnings)), tuple(stages.findings)
+    kept = tuple(dict.fromkeys((kind, _without_places(text, case)) for kind, text in warnings))
+    return facts and replace(facts, warnings=kept), tuple(stages.findings)
+
+
+def _without_places(text: str, case: Case) -> str:
+    """Name files by what they are for, as they may lie elsewhere when the text is shown."""
+    images = {path: f"channel {index}" if len(case.images) > 1 else "image" for index, path in enumerate(case.images)}
+    masks = {path: f"mask {index}" for index, path in enumerate(case.masks)}
+    roles = images | masks | ({} if case.label is None else {case.label: "label"})
+    for path, role in sorted(roles.items(), key=lambda item: -len(str(item[0]))):
+        text = text.replace(str(path), role).replace(path.name, role)
+    return text
 
 
 def _image(stages: _Stages, expected: Expected) -> Volume | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.case_names import refuse_twins, refuse_unsafe, same_name
+from datamodules.case_names import name_key, refuse_twins, refuse_unsafe, same_name
 from datamodules.cases import Case, CaseList, read_image
 from datamodules.dataset_json import declared_channels, read_description
 from datamodules.formats.dicom import find_series
@@ -151,7 +151,7 @@ def _dicom_patient(case: Case) -> str | None:
         log.warning("the patient of case %s is not known: %s", case.id, error)  # reading the case will fail by name
         return None
     wanted = case.image_options(0).series
-    patients = {series.patient for series in found if wanted in (None, series.uid, str(series.number))}
+    patients = {name_key(series.patient) for series in found if wanted in (None, series.uid, str(series.number))}
     return hash_patient(next(iter(patients))) or None if len(patients) == 1 else None
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from datamodules.case_names import is_there
 from datamodules.cases import Case
 from datamodules.dataset_json import is_decathlon, read_description
 from datamodules.formats import volume_name
@@ -31,7 +32,7 @@ def cases(root: Path, stated: Stated) -> Found:
         scan, label = root / str(entry["image"]), root / str(entry["label"])
         name = volume_name(scan)
         found.append(Case(name, name, (scan,), label, all_volumes=True, spacing_mm=stated.spacing_mm))
-        missing += [str(path) for path in (scan, label) if not path.exists()]
+        missing += [str(path) for path in (scan, label) if not is_there(path)]
     if missing:
         raise DataError(
             root / "dataset.json",

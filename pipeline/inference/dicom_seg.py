@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -81,15 +82,17 @@ def write_segmentation(
         path.unlink(missing_ok=True)
         return [NOTHING_FOUND]
     numbers = _frame_numbers(path, slices)
-    source = mend_headers(slices.headers, origin.content, spacing_mm, numbers[0] - 1 if numbers else None)
-    if numbers:
-        frames = _in_file_order(frames, numbers, int(source.headers[0].NumberOfFrames))
+    headers = [_of_frames(slices.headers[0], numbers)] if numbers else slices.headers
+    keep_values_quiet()
     try:
+        source = mend_headers(headers, origin.content, spacing_mm, 0 if numbers else None)
         segmentation = _segmentation(frames, present, labels, source.headers, origin)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # highdicom's on headers it cannot use
         found = f"{type(error).__name__}: {error}"
         remedy = "write the masks to NIfTI: --format nifti"
         raise DataError(path, "headers that a DICOM segmentation can refer to", found, remedy) from error
+    if numbers:
+        _refer_to(segmentation, numbers)
     with atomic_path(path) as temporary:
         segmentation.save_as(temporary, enforce_file_format=True)
     return source.messages
@@ -120,11 +123,25 @@ def _frame_numbers(path: Path, slices: SourceSlices) -> list[int]:
     return numbers
 
 
-def _in_file_order(frames: NDArray[Any], numbers: list[int], count: int) -> NDArray[Any]:
-    """Return slices as the frames of a multi-frame file; frames that are no slice of the volume stay empty."""
-    ordered = np.zeros((count, *frames.shape[1:]), dtype=frames.dtype)
-    ordered[np.asarray(numbers) - 1] = frames
-    return ordered
+def _of_frames(header: Dataset, numbers: list[int]) -> Dataset:
+    """Return the header of a file as if it had some of its frames alone, in the order of the slices.
+
+    Frames of other volumes of a 4-D file lie in the same places, which highdicom takes for an error.
+    """
+    part = copy.copy(header)
+    part.PerFrameFunctionalGroupsSequence = [header.PerFrameFunctionalGroupsSequence[number - 1] for number in numbers]
+    part.NumberOfFrames = len(numbers)
+    return part
+
+
+def _refer_to(segmentation: Dataset, numbers: list[int]) -> None:
+    """Give references to frames the numbers that the frames have in the source's file."""
+    groups = [*segmentation.SharedFunctionalGroupsSequence, *segmentation.PerFrameFunctionalGroupsSequence]
+    derivations = [item for group in groups for item in group.get("DerivationImageSequence", [])]
+    # segments on one frame share the item
+    images = {id(image): image for derivation in derivations for image in derivation.SourceImageSequence}
+    for image in images.values():
+        image.ReferencedFrameNumber = numbers[int(image.ReferencedFrameNumber) - 1]
 
 
 def _segmentation(
@@ -134,7 +151,6 @@ def _segmentation(
     import highdicom
     from pydicom.uid import generate_uid
 
-    keep_values_quiet()
     first = headers[0]
     segmentation: Dataset = highdicom.seg.Segmentation(
         source_images=headers,

@@ -5,6 +5,7 @@ The source files themselves are never changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,14 @@ _BLANK = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
     *("AccessionNumber", "StudyID", "StudyDate", "StudyTime", "PositionReferenceIndicator"),
 )
+# links of a patient's images, which a made-up value would cut in silence
+_NEEDED = ("PatientID", "StudyInstanceUID")
 _IN_META = {"SOPInstanceUID": "MediaStorageSOPInstanceUID", "SOPClassUID": "MediaStorageSOPClassUID"}
 _OF_SERIES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _SEXES = ("M", "F", "O", "")
 _PIXEL_GROUP = 0x7FE0
+_UID = re.compile(r"[0-9.]{1,64}")  # scanners write numbers with leading zeros too: a link must stay as it is
+_SAME_SPACING = 0.01  # part of the spacing, as for slices
 
 
 @dataclass(frozen=True)
@@ -47,19 +52,26 @@ def mend_headers(headers: Sequence[Dataset], content: str, spacing_mm: float, fr
 
     Identifiers come from the file's own meta information where the data set has none, and else from the content: the
     same files always get the same ones. Values that DICOM does not allow are left out, as a segmentation would
-    inherit them.
+    inherit them; identifiers of digits and dots stay. SpacingBetweenSlices is that of the slices' places.
 
     Args:
         headers: In the order of the slices, or one of a multi-frame file.
         content: A hash of the files.
         spacing_mm: Distance between slices, which stands in for a missing SliceThickness.
         frame: A frame of a multi-frame file, from 0, that stands for all of them in geometry.
+
+    Raises:
+        ValueError: The patient or the study has an identifier that cannot be written.
     """
     from pydicom.valuerep import format_number_as_ds
 
     dropped: set[str] = set()
+    for keyword in _NEEDED:
+        if any(not _is_writable(header, keyword) for header in headers):
+            raise ValueError(f"the source has a {keyword} that DICOM does not allow, and nothing can stand in for it")
     mended = [_valid(headers[0], dropped), *(_placed(header, dropped) for header in headers[1:])]
     messages = _identify(headers, mended, content)
+    dropped -= {*_IN_META, *_OF_SERIES}  # told as identifiers
     first = mended[0]
     for keyword in _BLANK:
         if keyword not in first:
@@ -69,6 +81,13 @@ def mend_headers(headers: Sequence[Dataset], content: str, spacing_mm: float, fr
         dropped.add("PatientSex")
     first.SpecificCharacterSet = "ISO_IR 192"  # UTF-8, which holds the names of all structures as well
     measures = first if frame is None else _shared_measures(first, frame)
+    count = len(headers) if frame is None else len(first.PerFrameFunctionalGroupsSequence)
+    if count > 1:
+        messages += _state_spacing(measures, spacing_mm)
+    if repeated := len(mended) - len({header.SOPInstanceUID for header in mended}):
+        messages.append(
+            f"{repeated} images of the source have the SOPInstanceUID of another: references to them lead to several"
+        )
     if not measures.get("SliceThickness"):
         measures.SliceThickness = format_number_as_ds(spacing_mm)
         messages.append("the source has no SliceThickness: the DICOM-SEG has the distance between its slices")
@@ -114,6 +133,8 @@ def _valid_element(element: DataElement, dropped: set[str]) -> DataElement:
     from pydicom.sequence import Sequence as Items
     from pydicom.valuerep import validate_value
 
+    if element.VR == "UI" and _is_uid(element.value):
+        return DataElement(element.tag, "UI", element.value, validation_mode=config.IGNORE)
     if element.VR == "SQ":
         return DataElement(element.tag, "SQ", Items([_valid(item, dropped) for item in element.value]))
     values = element.value if element.VM > 1 else [element.value]
@@ -133,7 +154,7 @@ def _checkable(representation: str, value: Any) -> Any:  # noqa: ANN401 -- any v
 def _identify(headers: Sequence[Dataset], mended: Sequence[Dataset], content: str) -> list[str]:
     """Give every header its identifiers; return what was made up."""
     found: set[str] = set()
-    made: set[str] = set()
+    made: dict[str, str] = {}
     for index, (header, kept) in enumerate(zip(headers, mended, strict=True)):
         for keyword, in_meta in _IN_META.items():
             if _is_uid(kept.get(keyword)):
@@ -142,27 +163,52 @@ def _identify(headers: Sequence[Dataset], mended: Sequence[Dataset], content: st
             if _is_uid(value):
                 found.add(keyword)
             else:
-                made.add(keyword)
+                made[keyword] = "invalid" if header.get(keyword) or value else made.get(keyword, "absent")
                 value = _class_of(kept) if keyword == "SOPClassUID" else _derived(content, keyword, index)
             setattr(kept, keyword, value)
     for keyword in _OF_SERIES:
         if not _is_uid(mended[0].get(keyword)):
-            made.add(keyword)
+            made[keyword] = "invalid" if headers[0].get(keyword) else "absent"
             for kept in mended:
                 setattr(kept, keyword, _derived(content, keyword))
     messages = []
     if found:
         messages.append(f"the source has {', '.join(sorted(found))} in its file meta information alone")
-    if made:
-        names = ", ".join(sorted(made))
-        messages.append(f"the source has no {names}: the DICOM-SEG has made-up ones, and links by them lead nowhere")
+    for state, said in (("absent", "no"), ("invalid", "an invalid")):
+        if names := ", ".join(sorted(keyword for keyword in made if made[keyword] == state)):
+            messages.append(
+                f"the source has {said} {names}: the DICOM-SEG has made-up ones, and links by them lead nowhere"
+            )
     return messages
 
 
 def _is_uid(value: object) -> bool:
-    from pydicom.uid import UID
+    """Tell whether an identifier can be written, whether or not it keeps to all rules (PS3.5, 9.1)."""
+    return isinstance(value, str) and _UID.fullmatch(value) is not None
 
-    return isinstance(value, str) and bool(value) and UID(value).is_valid
+
+def _is_writable(header: Dataset, keyword: str) -> bool:
+    """Tell whether a value is missing, or can stand in a segmentation as it is."""
+    if keyword not in header:
+        return True
+    try:
+        element = header[keyword]
+        if element.value:
+            _valid_element(element, set())
+    except (ValueError, TypeError, NotImplementedError, LookupError, OverflowError):  # pydicom's on bad values
+        return False
+    return True
+
+
+def _state_spacing(measures: Dataset, spacing_mm: float) -> list[str]:
+    """Set the distance between slices to the one that they have; return what was wrong with the stated one."""
+    from pydicom.valuerep import format_number_as_ds
+
+    stated = measures.get("SpacingBetweenSlices")
+    measures.SpacingBetweenSlices = format_number_as_ds(spacing_mm)
+    if stated is None or abs(float(stated) - spacing_mm) <= _SAME_SPACING * spacing_mm:
+        return []
+    return [f"the source states slices {float(stated):g} mm apart; the DICOM-SEG has {spacing_mm:g} mm, as they lie"]
 
 
 def _derived(content: str, *names: object) -> str:

@@ -143,6 +143,62 @@ def test_channels_may_be_series_in_folders(tmp_path, make_dicom_series):
     assert read_image(case, 2).array.shape == (2, *SMALL)
 
 
+@pytest.mark.parametrize(
+    ("count", "channels", "changes"),
+    [
+        (2, 1, {}),
+        (2, 3, {}),
+        (3, 2, {}),
+        (2, 2, {"StudyInstanceUID": "1.9"}),
+        (2, 2, {"FrameOfReferenceUID": "1.9"}),
+        (2, 2, {"FrameOfReferenceUID": ""}),
+    ],
+)
+def test_numbered_series_are_no_channels_where_their_number_or_place_is_another(
+    tmp_path, make_dicom_series, count, channels, changes, caplog
+):
+    caplog.set_level(logging.INFO)
+    for number in range(count):
+        make_dicom_series(tmp_path / f"SE_{number:04d}", shape=SMALL, seed=number, **(changes if number else {}))
+    assert ids(find_inputs(tmp_path, channels)) == [f"SE_{number:04d}" for number in range(count)]
+    assert "not taken as channels" in caplog.text
+
+
+def test_series_that_are_taken_as_channels_are_told(tmp_path, make_dicom_series, caplog):
+    caplog.set_level(logging.INFO)
+    for number in range(2):
+        make_dicom_series(tmp_path / f"SE_{number:04d}", shape=SMALL, seed=number)
+    assert ids(find_inputs(tmp_path, 2)) == ["SE"]
+    assert "SE: the series SE_0000, SE_0001 are taken as its 2 channels" in caplog.text
+
+
+def test_f17_series_of_two_patients_in_one_folder_are_one_case_that_refuses(tmp_path, make_dicom_series):
+    make_dicom_series(tmp_path / "ct", shape=SMALL, SeriesInstanceUID="1.2")
+    make_dicom_series(tmp_path / "ct", name="b", shape=SMALL, SeriesInstanceUID="1.2", PatientID="P2")
+    for wanted in (None, "all", "1.2"):
+        (case,) = find_inputs(tmp_path, 1, series=wanted)
+        with pytest.raises(DataError, match="one UID, but another PatientID"):
+            read_image(case, 1)
+
+
+def test_a_series_in_several_folders_is_a_case_called_after_the_one_above(tmp_path, make_dicom_series):
+    paths = make_dicom_series(tmp_path / "st" / "SE0", shape=SMALL)
+    (tmp_path / "st" / "SE1").mkdir()
+    shutil.move(paths[-1], tmp_path / "st" / "SE1")
+    (case,) = find_inputs(tmp_path, 1)
+    assert case.id == "st"
+    assert read_image(case, 1).array.shape == (1, *SMALL)
+
+
+def test_a_series_with_previews_is_one_case_although_a_spacing_is_stated(study):
+    slices(study / "a" / "slices")
+    for number in range(3):
+        cv2.imwrite(str(study / "a" / "ct" / f"preview{number}.png"), np.zeros((4, 5), np.uint8))
+    cases = find_inputs(study / "a", 1, spacing_mm=(1.0, 1.0, 2.0))
+    assert ids(cases) == ["ct", "slices"]
+    assert read_image(cases[0], 1).array.shape == (1, *SMALL)
+
+
 def test_f31_spaces_accents_and_links_in_paths(tmp_path, make_dicom_series):
     make_dicom_series(tmp_path / "far" / "é à", shape=SMALL)
     root = tmp_path / "in put"

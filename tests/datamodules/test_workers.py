@@ -65,9 +65,47 @@ def test_a_mistake_in_the_code_goes_up_with_the_case(workers):
     assert caught.value.__notes__ == ["while working on case a"]
 
 
-def test_a_killed_worker_gives_a_clear_error():
-    with pytest.raises(DataError, match=r"killed from outside.*fewer workers"):
-        map_cases(be_killed, CASES, workers=2, description="Working")
+def be_killed_by_b(case):
+    return be_killed(case) if case.id == "b" else os.getpid()
+
+
+def be_killed_once(case, folder):
+    """Kill the first process that comes here, and none after it."""
+    try:
+        (folder / "killed").mkdir()
+    except FileExistsError:
+        return "done"
+    return be_killed(case)
+
+
+def add(case, *numbers):
+    return case.id, sum(numbers)
+
+
+def test_a_case_that_kills_its_process_is_refused_by_name():
+    with pytest.raises(DataError, match=r"b.nii.gz: expected a process to finish case b.*killed.*fewer workers"):
+        map_cases(be_killed_by_b, CASES, workers=2, description="Working")
+
+
+def test_a_case_that_kills_its_process_has_an_outcome_and_the_others_are_done():
+    done = map_cases(be_killed_by_b, CASES, workers=2, description="Working", killed=lambda case: -1)
+    assert list(done) == ["a", "b", "c"]
+    assert done["b"] == -1 < 0 < min(done["a"], done["c"])
+
+
+def test_cases_that_are_too_much_side_by_side_are_done_one_at_a_time(tmp_path, caplog):
+    done = map_cases(
+        be_killed_once, CASES, workers=2, description="Working", arguments={case.id: (tmp_path,) for case in CASES}
+    )
+    assert set(done.values()) == {"done"}
+    assert "are done one at a time" in caplog.text
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_case_takes_its_own_arguments(workers):
+    arguments = {"a": (1,), "b": (2, 3), "c": ()}
+    done = map_cases(add, CASES, workers=workers, description="Working", arguments=arguments)
+    assert done == {"a": ("a", 1), "b": ("b", 5), "c": ("c", 0)}
 
 
 def test_no_cases_need_no_process():

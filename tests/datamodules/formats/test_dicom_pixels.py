@@ -71,6 +71,14 @@ def test_big_endian_words_of_two_8_bit_pixels_are_swapped(tmp_path, dicoms):
         assert np.array_equal(stored_frames(path, [0], guard)[0], array)
 
 
+def test_zeros_behind_the_pixels_of_one_frame_are_passed_over_and_told(tmp_path, dicoms, caplog):
+    dataset = dicoms.slice(VOXELS)
+    dataset.PixelData += bytes(68)
+    with caplog.at_level(logging.INFO):
+        assert np.array_equal(stored(tmp_path / "a.dcm", dataset), VOXELS)
+    assert "68 bytes of zeros" in caplog.text
+
+
 @pytest.mark.parametrize("change", [-2, 2])
 def test_f13_pixel_data_of_another_length_than_the_header_states_is_refused(tmp_path, dicoms, change):
     dataset = dicoms.slice(VOXELS)

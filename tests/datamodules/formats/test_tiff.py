@@ -74,7 +74,9 @@ def test_tiles_planes_and_pages_pass():
     tile = zlib.compress(bytes(16 * 16))
     check_tiff(PATH, tiff(strips=[tile], _322=number(16), _323=number(16), _324=number(8), _325=number(len(tile))))
     plane = zlib.compress(PIXELS.tobytes())
-    check_tiff(PATH, tiff(rows=10, strips=[plane] * 3, _277=number(3, SHORT), _284=number(2, SHORT)))
+    check_tiff(
+        PATH, tiff(rows=10, strips=[plane] * 3, _262=number(2, SHORT), _277=number(3, SHORT), _284=number(2, SHORT))
+    )
     encoded, pages = cv2.imencodemulti(".tif", [PIXELS] * 3, [cv2.IMWRITE_TIFF_COMPRESSION, 8])
     assert encoded
     check_tiff(PATH, pages.tobytes())

@@ -9,6 +9,7 @@ import pytest
 from datamodules.cases import read_image
 from datamodules.formats import read_volume
 from datamodules.formats.errors import DataError
+from datamodules.integrity.patients import hash_patient
 from datamodules.layouts import LAYOUTS, find_cases, layout_of
 
 LONG = "a" * 235  # with its ending as long as a file name can be
@@ -121,7 +122,7 @@ def test_the_layout_is_said_in_the_log(tmp_path, write_dataset, caplog):
 
 def test_f17_the_patient_of_a_dicom_series_is_its_group(tmp_path, write_series):
     rows = []
-    for name, patient in (("a", "p1"), ("b", "p1"), ("c", "p2"), ("d", "")):
+    for name, patient in (("a", "p1"), ("b", "P1"), ("c", "p2"), ("d", "")):
         folder = write_series(tmp_path / name, patient, seed=len(rows))
         volume = read_volume(folder)
         label = nib.Nifti1Image(np.ones(volume.shape, np.uint8), volume.affine)
@@ -129,11 +130,11 @@ def test_f17_the_patient_of_a_dicom_series_is_its_group(tmp_path, write_series):
         rows.append(f"{name},{name}.nii.gz,{'train' if name in 'ac' else 'validation'}\n")
     table = tmp_path / "cases.csv"
     table.write_text("image,label,split\n" + "".join(rows), encoding="utf-8")
-    with pytest.raises(DataError, match=r"p1 \(a, b\)"):
+    with pytest.raises(DataError, match=rf"{hash_patient('p1')} \(a, b\)"):
         find_cases(table, labels={"organ": 1})
     table.write_text("image,label\n" + "".join(row.rpartition(",")[0] + "\n" for row in rows), encoding="utf-8")
     listing = find_cases(table, labels={"organ": 1})
-    assert [case.group for case in listing.cases] == ["p1", "p1", "p2", "d"]
+    assert [case.group for case in listing.cases] == [hash_patient("p1")] * 2 + [hash_patient("p2"), "d"]
     assert read_image(listing.cases[0], 1).shape == (5, 6, 4)
     assert [case.group for case in find_cases(table, labels={"organ": 1}, group_pattern="(.)").cases] == list("abcd")
 
@@ -145,7 +146,7 @@ def test_f13_a_damaged_dicom_series_is_refused_when_it_is_read(tmp_path, write_s
     write_series(tmp_path / "images" / "b", "p2")
     write_mask(tmp_path / "masks" / "b.nii.gz")
     listing = find_cases(tmp_path, labels={"organ": 1})
-    assert [case.group for case in listing.cases] == ["a", "p2"]
+    assert [case.group for case in listing.cases] == ["a", hash_patient("p2")]
     with pytest.raises(DataError, match=r"images/a"):
         read_image(listing.cases[0])
 

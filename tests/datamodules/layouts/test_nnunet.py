@@ -179,3 +179,12 @@ def test_the_way_around_an_ignore_label_works_as_it_is_told(tmp_path, write_data
     listing = find_cases(root, labels={"background": 0, "organ": 1}, label_map={2: 0})
     stored = read_label(listing.cases[0]).array
     np.testing.assert_array_equal(listing.labels.encode(stored), stored[0] == 1)
+
+
+def test_f31_a_listed_file_whose_name_is_too_long_is_missing(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a"])
+    edit(root, dataset={"a": {"images": ["x" * 300 + ".nii.gz"], "label": "labelsTr/a.nii.gz"}})
+    with pytest.raises(DataError, match=r"1 missing: .*xxx"):
+        find_cases(root)
+    edit(root, dataset=None, training=[{"image": "x" * 300, "label": "y"}])
+    assert ids(find_cases(root)) == ["a"]

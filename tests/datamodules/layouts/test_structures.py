@@ -2,6 +2,7 @@ import pytest
 
 from datamodules.cases import read_image, read_label
 from datamodules.formats.errors import DataError
+from datamodules.integrity.patients import hash_patient
 from datamodules.layouts import find_cases
 
 ORGANS = {"liver": (1, 1, 0), "tumour": (0, 255, 0), "vessel": (0, 0, 0)}
@@ -135,7 +136,9 @@ def test_the_image_of_a_case_may_be_a_dicom_series_beside_its_masks(tmp_path, wr
         write_series(tmp_path / name, f"patient of {name}")
         write_mask(tmp_path / name / "segmentations" / "liver.nii.gz")
     listing = find_cases(tmp_path)
-    assert [(case.id, case.group) for case in listing.cases] == [("s1", "patient of s1"), ("s2", "patient of s2")]
+    assert [(case.id, case.group) for case in listing.cases] == [
+        (s, hash_patient(f"patient of {s}")) for s in ("s1", "s2")
+    ]
     assert listing.cases[0].images == (tmp_path / "s1",)
     assert read_image(listing.cases[0], 1).shape == (5, 6, 4)
     assert len(listing.cases[0].all_files) == 5
@@ -179,7 +182,9 @@ def test_a_series_may_lie_in_a_folder_of_its_own(tmp_path, write_mask, write_ser
         write_mask(tmp_path / name / "masks" / "liver.nii.gz")
     listing = find_cases(tmp_path)
     assert (listing.layout, listing.channel_names) == ("structures", ("ct",))
-    assert [(case.id, case.group) for case in listing.cases] == [("s1", "patient of s1"), ("s2", "patient of s2")]
+    assert [(case.id, case.group) for case in listing.cases] == [
+        (s, hash_patient(f"patient of {s}")) for s in ("s1", "s2")
+    ]
     assert listing.cases[0].images == (tmp_path / "s1" / "ct",)
 
 

@@ -48,7 +48,7 @@ def test_segments_lie_on_the_frames_of_the_file(tmp_path, enhanced, own_geometry
     path = enhanced(own_geometry=own_geometry, orientation=orientation)
     image = read(path, OPTIONS)
     indices = np.zeros(image.shape, np.uint8)
-    indices[2:6, 3:7, 1:4], indices[7:9, 2:5, 4:8] = 1, 2
+    indices[2:6, 3:7, 1:5], indices[7:9, 2:5, 3:8] = 1, 2  # two segments on some frames
     out = tmp_path / "a.dcm"
     assert write_segmentation(out, indices, LABELS, source_slices(path, OPTIONS), ORIGIN, 3.0) == []
     segmentation, source = highdicom.seg.segread(out), pydicom.dcmread(path)

@@ -67,6 +67,45 @@ def test_missing_identifiers_are_made_of_the_content(headers):
         assert keyword in message
 
 
+def test_identifiers_that_break_a_rule_are_kept_as_they_are(headers):
+    odd = {"StudyInstanceUID": "1.2.03.4", "SeriesInstanceUID": "1.02", "FrameOfReferenceUID": "1..2"}
+    source = mend_headers(headers(**odd), CONTENT, 3.0)
+    assert source.messages == []
+    for header in source.headers:
+        assert {keyword: header[keyword].value for keyword in odd} == odd
+
+
+def test_identifiers_that_cannot_be_kept_are_called_invalid_and_not_absent(headers):
+    source = mend_headers(headers(SeriesInstanceUID="a.b", FrameOfReferenceUID=""), CONTENT, 3.0)
+    absent, invalid = source.messages
+    assert "has no FrameOfReferenceUID" in absent
+    assert "has an invalid SeriesInstanceUID" in invalid
+    assert "a.b" not in invalid
+
+
+@pytest.mark.parametrize("changes", [{"PatientID": "p" * 96}, {"StudyInstanceUID": "1.2.x"}])
+def test_an_identifier_of_patient_or_study_that_cannot_be_written_is_refused(headers, changes):
+    ((keyword, value),) = changes.items()
+    with pytest.raises(ValueError, match=f"a {keyword} that DICOM does not allow") as raised:
+        mend_headers(headers(**changes), CONTENT, 3.0)
+    assert value not in str(raised.value)
+
+
+@pytest.mark.parametrize("stated", [5.0, -2.0])
+def test_a_stated_distance_of_slices_is_replaced_by_that_of_their_places_and_told(headers, stated):
+    source = mend_headers(headers(SpacingBetweenSlices=stated), CONTENT, 3.0)
+    assert source.headers[0].SpacingBetweenSlices == 3.0
+    assert source.messages == [f"the source states slices {stated:g} mm apart; the DICOM-SEG has 3 mm, as they lie"]
+    right = mend_headers(headers(SpacingBetweenSlices=3.001), CONTENT, 3.0)
+    assert (right.headers[0].SpacingBetweenSlices, right.messages) == (3.0, [])
+    assert mend_headers(headers(), CONTENT, 3.0).headers[0].SpacingBetweenSlices == 3.0
+
+
+def test_images_of_one_identifier_are_told(headers):
+    (message,) = mend_headers(headers(SOPInstanceUID="1.2.3"), CONTENT, 3.0).messages
+    assert "2 images of the source have the SOPInstanceUID of another" in message
+
+
 def test_the_class_of_an_image_without_one_follows_its_modality(headers):
     sources = headers()
     for header in sources:
