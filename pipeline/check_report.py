@@ -56,7 +56,7 @@ def save_json(path: Path, result: CheckResult, *, seconds: float) -> None:
         "tests": {name: _of_case(facts) for name, facts in result.tests.items()},
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=str)
-    write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def _of_case(facts: CaseFacts) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from datamodules.formats.base import ReadOptions
 from datamodules.formats.itk_streams import Encoding, read_exactly
 from datamodules.formats.label_values import whole_numbers
-from datamodules.formats.nifti import all_volumes, pick_volume, scaled
 from datamodules.formats.volume import Volume
+from datamodules.formats.volumes import all_volumes, pick_volume, scaled
 
 
 @dataclass(frozen=True, eq=False)

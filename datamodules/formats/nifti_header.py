@@ -19,6 +19,7 @@ from datamodules.formats.volume import AFFINE_TOLERANCE
 
 logger = logging.getLogger(__name__)
 
+SPACING_TOLERANCE = 1e-3  # relative; two spacings closer than this are the same
 LONGEST_HEADER = 540  # bytes, of NIfTI-2
 _HEADERS = {348: (nib.Nifti1Header, b"n+1"), 540: (nib.Nifti2Header, b"n+2")}
 _REFETCH = "fetch or export the file again"
@@ -150,6 +151,7 @@ def _best_form(path: Path, header: Any, *, strict: bool) -> NDArray[np.float64]:
         )
         return np.asarray(header.get_base_affine(), dtype=np.float64)
     if qform_code == 0:
+        _compare_spacing(path, header, sform, strict=strict)
         return sform
     try:
         qform = np.asarray(header.get_qform(), dtype=np.float64)
@@ -162,8 +164,8 @@ def _best_form(path: Path, header: Any, *, strict: bool) -> NDArray[np.float64]:
         return qform
     tolerance = np.full((4, 4), AFFINE_TOLERANCE)
     if abs(header.get_qform_quaternion()[0]) < 1e-2:
-        # near half turns the real part, sqrt(1 - b^2 - c^2 - d^2) of float32 numbers, keeps three digits
-        tolerance[:3, :3] += 1e-3 * np.linalg.norm(sform[:3, :3], axis=0)
+        # near half turns the real part, sqrt(1 - b^2 - c^2 - d^2) of float32 numbers, keeps not even three digits
+        tolerance[:3, :3] += 2e-3 * np.linalg.norm(sform[:3, :3], axis=0)
     difference = float(np.abs(sform - qform).max())
     if not (np.abs(sform - qform) <= tolerance).all():
         _doubt(
@@ -173,6 +175,20 @@ def _best_form(path: Path, header: Any, *, strict: bool) -> NDArray[np.float64]:
             strict=strict,
         )
     return sform
+
+
+def _compare_spacing(path: Path, header: Any, sform: NDArray[np.float64], *, strict: bool) -> None:  # noqa: ANN401
+    """Say so where the columns of a sform are longer or shorter than the spacing, which some readers go by."""
+    axes = min(int(header["dim"][0]), 3)
+    stated = np.abs(header["pixdim"][1 : 1 + axes].astype(np.float64))
+    found = np.linalg.norm(sform[:3, :axes], axis=0)
+    if not (np.abs(found - stated) <= SPACING_TOLERANCE * stated).all():
+        _doubt(
+            path,
+            f"a sform with the spacing of pixdim, {stated.round(4).tolist()} mm",
+            f"{found.round(4).tolist()} mm; the sform is used",
+            strict=strict,
+        )
 
 
 def _doubt(path: Path, expected: str, found: str, *, strict: bool) -> None:

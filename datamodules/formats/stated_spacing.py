@@ -17,8 +17,8 @@ from datamodules.formats.geometry import check_spacing
 
 FOLDER_FILE = "spacing.json"
 REMEDY = (
-    f'state it: {{"spacing_mm": [x, y, z]}} in a file {FOLDER_FILE} in a folder, or NAME.json beside NAME.tif, or the '
-    "option spacing_mm"
+    f'state it: {{"spacing_mm": [x, y, z]}} in a file {FOLDER_FILE} in a folder, or NAME.json beside NAME.tif, or '
+    "--slice-spacing-mm X Y Z, in a config data.spacing_mm"
 )
 _KEYS = {"spacing_mm": 1, "spacing": -1}  # ours along X, Y, Z; that of nnU-Net's TIFF reader along Z, Y, X
 _CHANNEL = re.compile(r"(.+)_\d{4}", re.DOTALL)

@@ -8,17 +8,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datamodules.cases import CaseList
 from datamodules.formats.geometry import Geometry
 from datamodules.integrity.aggregate import told_once
-from datamodules.integrity.facts import CaseFacts, ChannelFacts
+from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.findings import Finding
-from datamodules.integrity.recorded import GEOMETRY
+from datamodules.integrity.intensity_findings import findings_of_intensities
+from datamodules.integrity.recorded import GEOMETRY, OTHER
 
 _MAX_SPACING_MM = 20.0
 _MAX_EXTENT_MM = 3000.0  # longer than any table of a scanner moves
 _MAX_ANISOTROPY = 15.0  # 0.5 mm in a slice and 7 mm between slices still occur
-_WATER_HU, _LOWEST_HU = -200.0, -5000.0
-_CT_NAME = re.compile(r"(?:^|[^a-z])ct(?:[^a-z]|$)", re.IGNORECASE)
+_MIN_EXTENT_MM = 1.0
+_MICROSCOPY = re.compile(r"micro|\bem\b|electron|fluor|confocal|sheet|photon|stain|dapi|gfp|histo", re.IGNORECASE)
 
 _MEND_SPACING = "compare the spacing with that of the scanner's files and mend the header, or leave the case out"
+
+# what the readers warn of, and what to do about it, by the kind of warning
+_WARNED = {
+    GEOMETRY: ("doubtful geometry", "look at the cases in a viewer, then write one geometry to their headers"),
+    OTHER: ("warnings of the reader", "look at the files; nothing is changed by it if it is meant so"),
+}
 
 
 def findings_of_cases(facts: Sequence[CaseFacts], listing: CaseList) -> list[Finding]:
@@ -28,23 +35,28 @@ def findings_of_cases(facts: Sequence[CaseFacts], listing: CaseList) -> list[Fin
         facts: The cases that were read.
         listing: The data set; channels named CT are taken for Hounsfield units.
     """
-    return [*_geometry(facts), *_intensities(facts, listing.channel_names), *_labels(facts, listing.labels.names)]
+    return [
+        *_warnings(facts),
+        *_geometry(facts, listing.channel_names),
+        *findings_of_intensities(facts, listing.channel_names),
+        *_labels(facts, listing.labels.names),
+    ]
 
 
-def is_ct(channel_name: str) -> bool:
-    """Tell whether a channel's name says that it holds Hounsfield units."""
-    return bool(_CT_NAME.search(channel_name))
+def _warnings(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
+    """Tell what readers warned of, each kind once for all of its cases."""
+    for code, (what, remedy) in _WARNED.items():
+        texts = {
+            case.case_id: "; ".join(text for kind, text in case.warnings if kind == code)
+            for case in facts
+            if any(kind == code for kind, _ in case.warnings)
+        }
+        alike = len(set(texts.values())) == 1
+        shown = f"{what}: {next(iter(texts.values()))}; in" if alike else what
+        yield from told_once(code, "warning", shown, remedy, dict.fromkeys(texts, "") if alike else texts)
 
 
-def _geometry(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
-    for case in facts:
-        for code, text in case.warnings:
-            remedy = (
-                "look at the case in a viewer, then write one geometry to its header"
-                if code == GEOMETRY
-                else "look at the file; nothing is changed by it if it is meant so"
-            )
-            yield Finding(code, "warning", text, remedy, (case.case_id,))
+def _geometry(facts: Sequence[CaseFacts], names: Sequence[str]) -> Iterator[Finding]:
     sheared = {case.case_id: f"{Geometry(case.shape, case.affine).shear:.3g}" for case in facts if _is_sheared(case)}
     yield from told_once(
         "sheared",
@@ -59,6 +71,14 @@ def _geometry(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
         f"spacing over {_MAX_SPACING_MM:g} mm or an extent over {_MAX_EXTENT_MM / 1000:g} m",
         _MEND_SPACING,
         {case.case_id: _spacing(case) for case in facts if _is_absurd(case)},
+    )
+    tiny = {case.case_id: f"{_spacing(case)}, {_largest_mm(case):.3g} mm in all" for case in facts if _is_tiny(case)}
+    yield from told_once(
+        "tiny-extent",
+        "warning",
+        f"volumes of less than {_MIN_EXTENT_MM:g} mm, as where the spacing is stored in metres",
+        "write the spacing in mm; if this is microscopy, say so in the channel's name, and it is not told again",
+        {} if any(_MICROSCOPY.search(name) for name in names) else tiny,
     )
     yield from told_once(
         "anisotropy",
@@ -83,45 +103,16 @@ def _is_absurd(case: CaseFacts) -> bool:
     return max(real, default=0.0) > _MAX_SPACING_MM or (max(extents) > _MAX_EXTENT_MM and min(case.shape) > 1)
 
 
+def _is_tiny(case: CaseFacts) -> bool:
+    return min(case.shape) > 1 and _largest_mm(case) < _MIN_EXTENT_MM
+
+
+def _largest_mm(case: CaseFacts) -> float:
+    return max(size * spacing for size, spacing in zip(case.shape, case.spacing_mm, strict=True))
+
+
 def _spacing(case: CaseFacts) -> str:
     return " x ".join(f"{spacing:.4g}" for spacing in case.spacing_mm) + " mm"
-
-
-def _intensities(facts: Sequence[CaseFacts], names: Sequence[str]) -> Iterator[Finding]:
-    constant: dict[str, str] = {}
-    empty: dict[str, str] = {}
-    implausible: dict[str, str] = {}
-    for case in facts:
-        for name, channel in zip(names, case.channels, strict=True):
-            if channel.minimum == channel.maximum:
-                target = constant if channel.minimum else empty
-                _append(target, case.case_id, f"{name}: {channel.minimum:g}" if channel.minimum else name)
-            elif is_ct(name) and (doubt := _doubt_of_hu(channel)):
-                _append(implausible, case.case_id, doubt)
-    remedy = "export the channel again, or leave the case out"
-    yield from told_once("empty-channel", "warning", "channels in which every voxel is 0", remedy, empty)
-    yield from told_once("constant-channel", "warning", "channels with one value in every voxel", remedy, constant)
-    yield from told_once(
-        "implausible-hu",
-        "warning",
-        "values that cannot be Hounsfield units of a CT",
-        "export the CT with its rescale slope and intercept applied; air is about -1000 and water 0",
-        implausible,
-    )
-
-
-def _doubt_of_hu(channel: ChannelFacts) -> str:
-    """Say why a channel cannot hold Hounsfield units; "" where it may."""
-    low, high = channel.minimum, channel.maximum
-    if low >= 0 and high <= 255:
-        return f"{low:g} to {high:g}: 8-bit grey values"
-    if low >= 0:
-        return f"{low:g} to {high:g}: none below 0, as if the intercept were lost"
-    if low > _WATER_HU:
-        return f"{low:g} to {high:g}: no air"
-    if low < _LOWEST_HU:
-        return f"{low:g} to {high:g}: less than {_LOWEST_HU:g}"
-    return ""
 
 
 def _labels(facts: Sequence[CaseFacts], names: Sequence[str]) -> Iterator[Finding]:
@@ -166,7 +157,3 @@ def _labels(facts: Sequence[CaseFacts], names: Sequence[str]) -> Iterator[Findin
 def _listed(facts: Iterable[CaseFacts], found: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return by case the words found of it, for those that have any."""
     return {case.case_id: ", ".join(found[case.case_id]) for case in facts if found[case.case_id]}
-
-
-def _append(details: dict[str, str], case_id: str, text: str) -> None:
-    details[case_id] = f"{details[case_id]}; {text}" if case_id in details else text

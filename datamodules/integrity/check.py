@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from datamodules.cases import CaseList
 from datamodules.formats.errors import DataError
-from datamodules.inputs import find_inputs
 from datamodules.integrity.check_result import CheckResult, CheckSettings
 from datamodules.integrity.description import findings_of_description, of_layout
-from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.findings import Finding, in_order, of_error
 from datamodules.integrity.forecast import findings_of_forecast, forecast
+from datamodules.integrity.held_out import inspect_held_out
 from datamodules.integrity.inspection import inspect_cases
 from datamodules.integrity.poses import check_poses, holds_poses
 from datamodules.integrity.recorded import recorded_warnings
 from datamodules.integrity.set_findings import findings_of_set
 from datamodules.layouts import find_cases
-from datamodules.layouts.splits_final import read_splits
-from datamodules.splits import Split, split_cases
+from datamodules.layouts.splits_final import FILE, read_folds
+from datamodules.splits import Split, check_split, split_cases
 
 __all__ = ["CheckResult", "CheckSettings", "check_data_set"]
-
-TESTS = "imagesTs"
 
 
 def check_data_set(root: Path, settings: CheckSettings, cache_dir: Path, workers: int) -> CheckResult:
@@ -35,24 +31,31 @@ def check_data_set(root: Path, settings: CheckSettings, cache_dir: Path, workers
         settings: How to read it.
         cache_dir: Where facts of cases are kept; a case that was read before is not read again.
         workers: Processes; 0 reads in this one.
-
-    Raises:
-        DataError: A worker process was killed.
     """
-    if holds_poses(root):
-        return check_poses(root, settings, workers)
     try:
-        with recorded_warnings():  # what they say is in the listing, and becomes findings
-            listing = find_cases(
-                root,
-                labels=settings.labels,
-                label_map=settings.label_map,
-                group_pattern=settings.group_pattern,
-                spacing_mm=settings.spacing_mm,
-                complete=False,
-            )
+        return _check(root, settings, cache_dir, workers)
     except DataError as error:
         return CheckResult(root, settings, (of_layout(error),))
+    except PermissionError as error:
+        if not str(error.filename).startswith(str(root)):  # of the cache, say
+            raise
+        remedy = "give yourself the right to read the folder and all that is in it"
+        finding = Finding("no-permission", "error", f"cannot be read: {error}", remedy, path=str(error.filename))
+        return CheckResult(root, settings, (finding,))
+
+
+def _check(root: Path, settings: CheckSettings, cache_dir: Path, workers: int) -> CheckResult:
+    if holds_poses(root):
+        return check_poses(root, settings, workers)
+    with recorded_warnings():  # what they say is in the listing, and becomes findings
+        listing = find_cases(
+            root,
+            labels=settings.labels,
+            label_map=settings.label_map,
+            group_pattern=settings.group_pattern,
+            spacing_mm=settings.spacing_mm,
+            complete=False,
+        )
     return _check_volumes(listing, settings, cache_dir, workers)
 
 
@@ -60,9 +63,12 @@ def _check_volumes(listing: CaseList, settings: CheckSettings, cache_dir: Path, 
     """Check what was listed: description, folds, cases, images for testing, and what preparing takes."""
     findings = findings_of_description(listing)
     splits = _splits(listing, settings, findings)
-    inspection = inspect_cases(listing, cache_dir, workers, resample_labels=settings.resample_labels)
-    tests = _tests(listing, cache_dir, workers, findings)
-    findings += [*inspection.findings, *findings_of_set(inspection.facts, listing, splits, tests)]
+    inspection = inspect_cases(listing, cache_dir, workers, resample_labels=settings.resample_labels, samples=False)
+    tests = inspect_held_out(listing, settings, cache_dir, workers)
+    findings += [*inspection.findings, *tests.findings]
+    findings += findings_of_set(inspection.facts, listing, splits, tests.facts, tests.groups)
+    if settings.sheared == "resample":
+        findings = [finding for finding in findings if finding.code != "sheared"]
     cases = list(inspection.facts.values())
     expected = None
     if cases:
@@ -79,7 +85,7 @@ def _check_volumes(listing: CaseList, settings: CheckSettings, cache_dir: Path, 
         case_ids=tuple(case.id for case in listing.cases),
         groups={case.id: case.group for case in listing.cases},
         facts=inspection.facts,
-        tests=tests,
+        tests=tests.facts,
         splits=splits,
         forecast=expected,
     )
@@ -93,39 +99,18 @@ def _splits(listing: CaseList, settings: CheckSettings, findings: list[Finding])
             return tuple(
                 split_cases(listing.cases, fold=fold, folds=settings.folds, seed=settings.seed) for fold in folds
             )
-        return tuple(_stated(listing.root, listing.split))
     except DataError as error:
         findings.append(of_error("folds", error))
         return ()
-
-
-def _stated(root: Path, first: Split) -> Sequence[Split]:
-    """Return the folds that a data set states: those of splits_final.json, or the one of a table."""
-    splits = [first]
-    while root.is_dir():
+    path = listing.root / FILE
+    if not listing.root.is_dir():
+        return (listing.split,)
+    ids = [case.id for case in listing.cases]
+    splits = [split.only(ids)[0] for split in read_folds(path)]
+    for fold, split in enumerate(splits[1:], start=1):  # the first was checked with the layout
         try:
-            split = read_splits(root, len(splits))
-        except DataError:  # there is no such fold: it was the last one
-            break
-        if split is None:
-            break
-        splits.append(split)
-    return splits
-
-
-def _tests(listing: CaseList, cache_dir: Path, workers: int, findings: list[Finding]) -> dict[str, CaseFacts]:
-    """Read the images outside of training, where the layout has a folder for them."""
-    folder = listing.root / TESTS
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return {}
-    try:
-        cases = find_inputs(folder, len(listing.channel_names))
-    except DataError as error:
-        findings.append(of_error("test-images", error, severity="warning"))
-        return {}
-    named = tuple(replace(case, id=f"{TESTS}/{case.id}") for case in cases)
-    inspection = inspect_cases(replace(listing, cases=named), cache_dir, workers)
-    for finding in inspection.findings:
-        if finding.severity == "error":  # training goes on without them
-            findings.append(replace(finding, severity="warning"))
-    return inspection.facts
+            check_split(split, listing.cases, path)
+        except DataError as error:
+            found = of_layout(error)
+            findings.append(replace(found, message=f"fold {fold}: {found.message}"))
+    return tuple(splits)

@@ -11,6 +11,7 @@ from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.findings import Finding, Severity
 from datamodules.integrity.forecast import Forecast
 from datamodules.labels import LabelSet
+from datamodules.preprocessing import Sheared
 from datamodules.splits import Split
 
 
@@ -27,6 +28,7 @@ class CheckSettings:
         spacing_mm: Stated spacing of stacks and folders of slices.
         resample_labels: Whether labels with another affine are welcome.
         strict: Whether warnings count as errors.
+        sheared: Whether axes that are not at right angles are to be refused in training, or resampled.
     """
 
     labels: Mapping[str, int | list[int]] | None = None
@@ -37,6 +39,7 @@ class CheckSettings:
     spacing_mm: tuple[float, float, float] | None = None
     resample_labels: bool = False
     strict: bool = False
+    sheared: Sheared = "refuse"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _REFUSALS = {
     "the same channels in every case": "missing-channel",
     "names that end in the channel's number": "channel-names",
     "each group (patient) in one part": "patient-in-two-splits",
+    "cases in both parts": "folds",
     "the labels' names and values": "labels-undeclared",
 }
 

@@ -31,8 +31,8 @@ class ChannelFacts:
         histogram: Voxels (at most a few million, evenly drawn) in 64 bins of equal width from minimum to maximum.
         voxels: SHA-256 of its voxels in canonical orientation.
         foreground: The 25, 50 and 75 percentile within the structures; none where there is no structure.
-        blank_slices: Slices, along the third stored axis, in which every voxel has one value.
-        blank_gaps: Those of them that have other slices on both sides.
+        blank_share: Share of the slices, along the third stored axis, in which every voxel has one value.
+        blank_gaps: How many of these have other slices on both sides.
         copies_label: Whether it has one value in each structure and one outside of them, as a label has.
     """
 
@@ -44,7 +44,7 @@ class ChannelFacts:
     histogram: NDArray[np.int64]
     voxels: str = ""
     foreground: tuple[float, ...] = ()
-    blank_slices: int = 0
+    blank_share: float = 0.0
     blank_gaps: int = 0
     copies_label: bool = False
 

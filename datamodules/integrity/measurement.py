@@ -86,12 +86,12 @@ def _channel(
     samples: NDArray[np.float32],
 ) -> ChannelFacts:
     """Measure a channel `[X, Y, Z]`, as it is stored and as it lies in the patient."""
-    blank, gaps = blank_slices(stored)
+    share, gaps = blank_slices(stored)
     return replace(
         channel_facts(stored, finite=True),
         voxels=hash_voxels(canonical),
         foreground=tuple(np.percentile(samples, (25, 50, 75)).tolist()) if samples.size else (),
-        blank_slices=blank,
+        blank_share=share,
         blank_gaps=gaps,
         copies_label=label is not None and copies_label(stored, label),
     )

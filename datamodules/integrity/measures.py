@@ -71,20 +71,20 @@ def _histogram(values: NDArray[np.float32], low: float, high: float) -> NDArray[
     return np.bincount(index, minlength=BINS).astype(np.int64)
 
 
-def blank_slices(channel: NDArray[np.float32]) -> tuple[int, int]:
-    """Count the slices, along the last axis, in which every voxel has one value.
+def blank_slices(channel: NDArray[np.float32]) -> tuple[float, int]:
+    """Find the slices, along the last axis, in which every voxel has one value.
 
     Args:
         channel: Voxels `[X, Y, Z]` as they are stored.
 
     Returns:
-        All of them, and those with other slices on both sides; none where the channel is constant.
+        Their share of all, and the number of those with others on both sides; none where the channel is constant.
     """
     filled = np.flatnonzero(channel.max(axis=(0, 1)) != channel.min(axis=(0, 1)))
     if not filled.size:
-        return 0, 0
+        return 0.0, 0
     gaps = filled[-1] - filled[0] + 1 - filled.size
-    return channel.shape[2] - filled.size, int(gaps)
+    return 1 - filled.size / channel.shape[2], int(gaps)
 
 
 def copies_label(channel: NDArray[np.float32], label: NDArray[Any]) -> bool:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.integrity.aggregate import told_once
-from datamodules.integrity.case_findings import is_ct
 from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.findings import Finding
+from datamodules.integrity.intensity_findings import is_ct
 
 MIN_CASES = 4  # fewer have no rest to be unlike of
 _DEVIATIONS = 6.0  # robust standard deviations from the median
 _SPACING_FACTOR, _SHAPE_FACTOR, _SCALE_FACTOR = 3.0, 4.0, 5.0  # smaller differences are never told
+_FOREGROUND_HU, _FOREGROUND_FACTOR = 100.0, 2.5  # more than a contrast agent makes of most organs
 _ZERO_SHARE = 0.25  # of the range of intensities
 _BLANK = (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0]))  # what NIfTI and what ITK mean by nothing stated
 _MAD = 1.4826  # from the median absolute deviation to the standard deviation of a normal distribution
@@ -38,7 +39,8 @@ def _default_geometry(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
     """Find volumes whose header says what a program writes that knows nothing: 1 x 1 x 1 mm, no turn."""
     volumes = [case for case in facts if min(case.shape) > 1]
     default = [case.case_id for case in volumes if any(np.array_equal(case.affine, blank) for blank in _BLANK)]
-    others = [case for case in volumes if case.case_id not in default]
+    named = set(default)
+    others = [case for case in volumes if case.case_id not in named]
     if default and others and any(not np.allclose(case.spacing_mm, 1.0, rtol=0.05) for case in others):
         yield from told_once(
             "default-spacing",
@@ -109,6 +111,8 @@ def _outlying_intensities(facts: Sequence[CaseFacts], names: Sequence[str]) -> I
             _far(zero[:, None], _ZERO_SHARE),
             shown,
         )
+        if is_ct(name):
+            yield from _outlying_foreground(facts, channel, name)
         scaled = unlike(width[:, None], _SCALE_FACTOR)
         yield from (
             Finding(f.code, "warning" if is_ct(name) else "note", f.message, f.remedy, f.cases)
@@ -122,6 +126,24 @@ def _outlying_intensities(facts: Sequence[CaseFacts], names: Sequence[str]) -> I
                 shown,
             )
         )
+
+
+def _outlying_foreground(facts: Sequence[CaseFacts], channel: int, name: str) -> Iterator[Finding]:
+    """Compare HU within the structures, which are the same organs in every case."""
+    known = [case for case in facts if case.channels[channel].foreground]
+    if len(known) < MIN_CASES:
+        return
+    low, middle, high = np.array([case.channels[channel].foreground for case in known]).T
+    width = np.maximum(high - low, 1.0)
+    yield from _apart(
+        "foreground-outlier",
+        f"Hounsfield units of {name} within the structures unlike those of the other cases (quartiles "
+        f"{np.median(low):.4g} to {np.median(high):.4g})",
+        "look at the case: its rescale slope or intercept may be wrong, or its label of another place",
+        known,
+        _far(middle[:, None], _FOREGROUND_HU) | unlike(width[:, None], _FOREGROUND_FACTOR),
+        lambda case: "{0:.4g} to {2:.4g}".format(*case.channels[channel].foreground),
+    )
 
 
 def unlike(values: NDArray[np.float64], factor: float) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,9 +77,7 @@ class _Stages:
 
 def _in_a_data_set(remedy: str) -> str:
     """Return a remedy that holds for a data set, where that of a single file is an option of prediction."""
-    if "--volume" in remedy:
-        return "split the file into one file for each volume, and keep the one that belongs to the label"
-    return remedy
+    return re.sub(r"choose one with --volume \d+ to \d+", "split the file into one file for each volume", remedy)
 
 
 def read_case(case: Case, expected: Expected, content: str) -> tuple[CaseFacts | None, tuple[Finding, ...]]:
@@ -117,7 +116,8 @@ def _without_places(text: str, case: Case) -> str:
     masks = {path: f"mask {index}" for index, path in enumerate(case.masks)}
     roles = images | masks | ({} if case.label is None else {case.label: "label"})
     for path, role in sorted(roles.items(), key=lambda item: -len(str(item[0]))):
-        text = text.replace(str(path), role).replace(path.name, role)
+        text = text.replace(str(path), role)
+        text = text.replace(path.name, role) if path.suffix else text  # a folder may be called "1"
     return text
 
 

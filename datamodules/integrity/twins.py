@@ -1,4 +1,4 @@
-"""The same image, label or patient under several names."""
+"""The same image, channel or label under several names."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.findings import Finding
-from datamodules.integrity.patients import subject_in
+
+_SHOWN = 8
+_REMOVE = "remove all but one of them: an image in two folds makes validation worthless"
+_ONE_GROUP = "remove all but one of them, which would else count twice; as they are of one group, no fold parts them"
 
 
-def doubled_images(facts: Iterable[CaseFacts], tests: Mapping[str, str]) -> list[Finding]:
+def doubled_images(
+    facts: Iterable[CaseFacts], tests: Mapping[str, str], groups: Mapping[str, str] | None = None
+) -> list[Finding]:
     """Return images that occur twice, which could both train and validate (F17).
 
     Args:
-        facts: The cases.
+        facts: The cases; constant images are alike without being the same.
         tests: Hash of the voxels of images outside of training, by name.
+        groups: The group of each case, where it is not the case itself.
     """
-    training = _by_hash((case.voxels, case.case_id) for case in facts)
-    findings = [
-        Finding(
-            "duplicate-image",
-            "error",
-            f"the same voxels in {' and '.join(names)}",
-            "remove all but one of them: an image in two folds makes validation worthless",
-            tuple(names),
-        )
-        for names in training.values()
-        if len(names) > 1
-    ]
-    for voxels, names in _by_hash((voxels, name) for name, voxels in tests.items()).items():
+    groups = groups or {}
+    training = by_hash((case.voxels, case.case_id) for case in facts if not is_blank(case))
+    findings = []
+    for names in training.values():
+        if len(names) > 1:
+            together = len({groups.get(name, name) for name in names}) == 1
+            message = f"the same voxels in {' and '.join(names)}"
+            remedy = _ONE_GROUP if together else _REMOVE
+            findings.append(
+                Finding("duplicate-image", "warning" if together else "error", message, remedy, tuple(names))
+            )
+    for voxels, names in by_hash((voxels, name) for name, voxels in tests.items()).items():
         if voxels in training:
             message = f"the same voxels in {', '.join(training[voxels])} (training) and {', '.join(names)} (test)"
             remedy = "take the image out of training, or out of the test set: its test score says nothing"
@@ -40,9 +45,30 @@ def doubled_images(facts: Iterable[CaseFacts], tests: Mapping[str, str]) -> list
     return findings
 
 
-def doubled_labels(facts: Iterable[CaseFacts]) -> list[Finding]:
-    """Return labels that are equal voxel by voxel although their images are not."""
-    cases = list(facts)
+def doubled_channels(
+    facts: Iterable[CaseFacts], names: Sequence[str], groups: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """Return single channels that occur in several images which differ otherwise, but for constant ones."""
+    groups, cases = groups or {}, list(facts)
+    images = {case.case_id: case.voxels for case in cases}
+    pairs: dict[tuple[str, str], str] = {}  # channel's name by voxels and case
+    for case in cases:
+        for name, channel in zip(names, case.channels, strict=True):
+            if channel.voxels and not channel.is_constant:
+                pairs[channel.voxels, case.case_id] = name
+    findings = []
+    for voxels, ids in by_hash(pairs).items():
+        if len({images[id_] for id_ in ids}) > 1 and len({groups.get(id_, id_) for id_ in ids}) > 1:
+            message = ", ".join(f"{pairs[voxels, id_]} of {id_}" for id_ in ids[:_SHOWN])
+            message = f"the same voxels in {message}{' ...' if len(ids) > _SHOWN else ''}, whose other channels differ"
+            remedy = "look at them: one most likely holds the channel of another"
+            findings.append(Finding("duplicate-channel", "warning", message, remedy, tuple(ids)))
+    return findings
+
+
+def doubled_labels(facts: Iterable[CaseFacts], groups: Mapping[str, str] | None = None) -> list[Finding]:
+    """Return labels that are equal voxel by voxel although images and groups are not."""
+    groups, cases = groups or {}, list(facts)
     images = {case.case_id: case.voxels for case in cases}
     return [
         Finding(
@@ -52,36 +78,17 @@ def doubled_labels(facts: Iterable[CaseFacts]) -> list[Finding]:
             "look at both: one of them most likely lies under the wrong name",
             tuple(names),
         )
-        for names in _by_hash((case.label_voxels, case.case_id) for case in cases if case.label_voxels).values()
-        if len({images[name] for name in names}) > 1
+        for names in by_hash((case.label_voxels, case.case_id) for case in cases if case.label_voxels).values()
+        if len({images[name] for name in names}) > 1 and len({groups.get(name, name) for name in names}) > 1
     ]
 
 
-def parted_patients(facts: Sequence[CaseFacts], groups: Mapping[str, str]) -> list[Finding]:
-    """Return patients whose cases are in several groups, so that they may train and validate both (F17).
-
-    Args:
-        facts: The cases; DICOM files tell their patient, and so may a name such as `sub-01_ses-2`.
-        groups: The group of each case.
-    """
-    sources = {
-        "the patient ID of their DICOM files": [(case.patient, case.case_id) for case in facts if case.patient],
-        "the subject in their names": [(subject_in(c.case_id), c.case_id) for c in facts if subject_in(c.case_id)],
-    }
-    findings = []
-    for source, pairs in sources.items():
-        for names in _by_hash(pairs).values():
-            if len({groups[name] for name in names}) > 1:
-                message = f"one patient, by {source}, in {len({groups[name] for name in names})} groups: "
-                message += ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
-                remedy = (
-                    "give them one group: data.split.group_pattern, such as '(sub-[^_]+)', or the CSV's column group"
-                )
-                findings.append(Finding("patient-in-groups", "warning", message, remedy, tuple(names)))
-    return findings
+def is_blank(case: CaseFacts) -> bool:
+    """Tell whether every channel has one value throughout."""
+    return all(channel.is_constant for channel in case.channels)
 
 
-def _by_hash(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def by_hash(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return the sorted names of each hash."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for key, name in pairs:

@@ -1,6 +1,7 @@
 """Check a data set before training: files, geometry, intensities, labels, folds, duplicates."""
 
 from pathlib import Path
+from typing import Literal
 
 
 def check(
@@ -14,6 +15,7 @@ def check(
     seed: int = 0,
     slice_spacing_mm: list[float] | None = None,
     resample_labels: bool = False,
+    sheared: Literal["refuse", "resample"] = "refuse",
     strict: bool = False,
     workers: int = 2,
     cache_dir: Path | None = None,
@@ -34,6 +36,8 @@ def check(
         slice_spacing_mm: Spacing along X, Y and Z of stacks and folders of slices, as 0.5 0.5 2.
         resample_labels: Accept labels whose affine differs from the image's, as training does with
             data.resample_labels.
+        sheared: What training shall do with volumes whose axes are not at right angles: refuse them, which is an error
+            here, or resample them, as with data.preprocessing.sheared.
         strict: Count warnings as errors.
         workers: Processes that read side by side; 0 reads in this one.
         cache_dir: Where what was read is kept; by default that of training, .cache/segpose-pipeline in the home folder.
@@ -59,5 +63,7 @@ def check(
     spacing_mm = stated_spacing(slice_spacing_mm)
     if not data.exists():
         raise UsageError(f"--data {data}: no such file or folder")
-    settings = CheckSettings(labels, label_map, group_pattern, folds, seed, spacing_mm, resample_labels, strict)
+    settings = CheckSettings(
+        labels, label_map, group_pattern, folds, seed, spacing_mm, resample_labels, strict, sheared
+    )
     return run_check(data, settings, output=output, workers=workers, cache_dir=cache_dir)

@@ -1,3 +1,4 @@
+import gzip
 import logging
 
 import nibabel as nib
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from datamodules.formats import DataError, ReadOptions, read_labels, read_volume
+from datamodules.formats.nifti_header import LONGEST_HEADER, parse_header
 
 LPI = np.diag([-2.0, -3.0, -4.0, 1.0])
 
@@ -82,6 +84,39 @@ def test_f04_one_form_alone_is_used_without_a_word(tmp_path, caplog, missing):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("scale", [0.35, 0.99, 1.002])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_f04_a_sform_alone_of_another_spacing_than_pixdim_warns_and_strict_refuses(tmp_path, caplog, scale, axis):
+    pixdim = np.array([1, 2, 3, 4, 0, 0, 0, 0], np.float32)
+    pixdim[1 + axis] *= scale
+    path = save(tmp_path / "a.nii", setter(qform_code=0, pixdim=pixdim))
+    assert read_volume(path).spacing_mm == (2, 3, 4)
+    spacing = np.round(pixdim[1:4].astype(float), 4).tolist()
+    assert f"expected a sform with the spacing of pixdim, {spacing} mm, found [2.0, 3.0, 4.0] mm; the" in caplog.text
+    with pytest.raises(DataError, match=r"a sform with the spacing of pixdim.*--strict"):
+        read_volume(path, ReadOptions(strict=True))
+
+
+def test_f04_spacing_by_sform_and_by_pixdim_that_is_the_same_or_of_no_axis_is_used_without_a_word(tmp_path, caplog):
+    for index, pixdim in enumerate([(1, 2.0015, 3, 4), (1, 2, 2.998, 4), (-1, 2, 3, 4), (0, 2, 3, 4)]):
+        path = save(tmp_path / f"{index}.nii", setter(qform_code=0, pixdim=[*pixdim, 0, 0, 0, 0]))
+        read_volume(path, ReadOptions(strict=True))
+    plane = setter(qform_code=0, pixdim=[1, 2, 3, 0, 0, 0, 0, 0], dim=[2, 4, 30, 1, 1, 1, 1, 1])
+    assert read_volume(save(tmp_path / "plane.nii", plane), ReadOptions(strict=True)).shape == (4, 30, 1)
+    assert not caplog.records
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", ["head_neck_ct", "hippocampus_mr"])
+def test_f04_real_headers_are_read_without_a_word(shared_data, caplog, name):
+    paths = sorted((shared_data / name).glob("*Tr/*.nii.gz"))
+    assert len(paths) >= 88
+    for path in paths:
+        with gzip.open(path) as stream:
+            parse_header(path, stream.read(LONGEST_HEADER), strict=True)
+    assert not caplog.records
+
+
 def test_f04_impossible_qform(tmp_path, caplog):
     path = save(tmp_path / "a.nii", setter(quatern_b=2.0))
     assert read_volume(path).orientation == "LPI"
@@ -94,7 +129,8 @@ def test_f04_impossible_qform(tmp_path, caplog):
 def test_f05_shear_is_read_as_it_is_for_preprocessing_to_judge(tmp_path, caplog):
     sheared = LPI.copy()
     sheared[0, 2] = 1.0
-    path = save(tmp_path / "a.nii", lambda header: (header.set_sform(sheared, 1), setter(qform_code=0)(header)))
+    stated = [1, 2, 3, np.sqrt(17), 0, 0, 0, 0]
+    path = save(tmp_path / "a.nii", setter(qform_code=0, pixdim=stated, srow_x=sheared[0]))
     volume = read_volume(path, ReadOptions(strict=True))
     np.testing.assert_array_equal(volume.affine, sheared)
     assert volume.geometry.is_sheared

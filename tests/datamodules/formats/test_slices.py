@@ -28,6 +28,15 @@ def listed(folder):
         ("t1_z1.png", "t1_z2.png", "t1_z3.png"),
         ("z1 20200131.png", "z2 20200201.png", "z3 20200301.png"),
         ("at1031.png", "at1790.png", "at2011.png"),
+        ("slice-01.png", "slice-02.png", "slice-03.png"),
+        ("slice-1.png", "slice-2.png"),
+        ("slice-098.png", "slice-099.png", "slice-100.png"),
+        ("IM-0001-9.png", "IM-0001-10.png", "IM-0001-11.png"),
+        ("-scan a-7 1.png", "-scan a-7 2.png"),
+        ("scan 2020-01-30.png", "scan 2020-01-31.png"),
+        ("z0.25.png", "z0.50.png", "z0.75.png"),
+        ("1.2.9.png", "1.2.10.png", "1.2.11.png"),
+        ("v1.5_1.png", "v1.5_2.png"),
     ],
 )
 def test_names_in_order_are_slices_in_order(tmp_path, names):
@@ -62,6 +71,45 @@ def test_f10_a_missing_slice_is_refused_and_located(tmp_path, names, gap):
 def test_f10_a_doubled_number_or_a_stray_image_is_refused(tmp_path, names):
     with pytest.raises(DataError, match="names that differ in the slice's number alone"):
         listed(fill(tmp_path, *names))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("z0.25.png", "z0.5.png", "z0.75.png"),
+        ("z9.5.png", "z10.25.png", "z11.5.png"),
+        ("0,25.png", "0,5.png"),
+        ("scan1_z1.5.png", "scan1_z1.25.png"),
+    ],
+)
+def test_f10_decimal_numbers_of_unequal_length_are_refused(tmp_path, names):
+    with pytest.raises(DataError, match=r"expected whole numbers .*decimal numbers of unequal length.*slice_001"):
+        listed(fill(tmp_path, *names))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("slice-30.png", "slice-20.png", "slice-10.png"),
+        ("z-030.png", "z-020.png", "z-010.png"),
+        ("slice-103.png", "slice-102.png", "slice-101.png"),
+        ("z_-20.0.png", "z_-15.0.png", "z_-10.0.png", "z_-5.0.png"),
+        ("-3.png", "-2.png", "-1.png"),
+        ("z_-02.png", "z_-01.png"),
+        ("z=-2.png", "z=-1.png"),
+        ("slice--2.png", "slice--1.png"),
+        ("z-1.50.png", "z-1.25.png"),
+        ("(\u22122).png", "(\u22121).png"),
+    ],
+)
+def test_f10_numbers_that_may_be_negative_are_refused(tmp_path, names):
+    with pytest.raises(DataError, match=r"expected numbers of 0 and above .*may be negative.*padded with zeros"):
+        listed(fill(tmp_path, *names))
+
+
+def test_f10_a_missing_slice_behind_a_dash_is_located(tmp_path):
+    with pytest.raises(DataError, match=r"found none between slice-02\.png and slice-04\.png"):
+        listed(fill(tmp_path, "slice-01.png", "slice-02.png", "slice-04.png"))
 
 
 def test_one_format_alone(tmp_path):

@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from datamodules.formats import DataError, read_volume
+from datamodules.formats import DataError, read_labels, read_volume
 from datamodules.formats.tiff import check_tiff
 
 PATH = Path("a.tif")
@@ -177,6 +178,14 @@ def test_f02_tags_out_of_order_are_refused():
         check_tiff(PATH, intact.replace(first + second, second + first))
 
 
+def test_an_empty_facsimile_holds_more_pixels_than_bytes_can_say_otherwise(tmp_path):
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "a.tif", compression="group4")
+    assert (tmp_path / "a.tif").stat().st_size < 10_000
+    labels = read_labels(tmp_path / "a.tif")
+    assert labels.shape == (12_000, 12_000, 1)
+    assert not labels.array.any()
+
+
 @pytest.mark.parametrize("orientation", [0, 2, 3, 6, 8])
 def test_an_image_that_is_to_be_turned_is_refused(tmp_path, orientation):
     path = tmp_path / "a.tif"
@@ -215,6 +224,11 @@ def a_bomb():
     return tiff(strips=[zlib.compress(bytes(200 << 20), 1)] * 3)
 
 
+def a_facsimile(width, height, length):
+    return tiff(strips=[bytes(length)], _256=number(width), _257=number(height), _278=number(height),
+                _258=number(1, SHORT), _259=number(4, SHORT))  # fmt: skip
+
+
 def a_claim_of_many_pixels():
     return tiff(_256=number(30_000), _257=number(30_000), _278=number(30_000), _259=number(5, SHORT))
 
@@ -228,8 +242,10 @@ def a_claim_of_many_pixels():
         many_strips_on_the_same_bytes,
         a_bomb,
         a_claim_of_many_pixels,
+        lambda: a_facsimile(16, 1000, 124),
+        lambda: a_facsimile(1 << 20, 400, 500),
     ],
-    ids=["circle", "BigTIFF circle", "chain", "strips", "bomb", "pixels"],
+    ids=["circle", "BigTIFF circle", "chain", "strips", "bomb", "pixels", "facsimile", "wide facsimile"],
 )
 def test_f33_a_hostile_file_is_refused_soon(make):
     data = make()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from datamodules.cases import CaseList
-from datamodules.integrity.case_findings import findings_of_cases, is_ct
-from datamodules.integrity.facts import ChannelFacts, StructureFacts
+from datamodules.integrity.case_findings import findings_of_cases
+from datamodules.integrity.facts import StructureFacts
 from datamodules.labels import LabelSet
 
 LABELS = LabelSet.from_json({"background": 0, "left": 1, "right": 2})
@@ -15,10 +15,6 @@ BOX = ((0, 2), (0, 2), (0, 2))
 def found(facts, channel="CT"):
     listing = CaseList(Path("set"), "nnunet", (channel,), LABELS, ())
     return [(finding.code, finding.severity, finding.cases) for finding in findings_of_cases(facts, listing)]
-
-
-def channel(low, high):
-    return (ChannelFacts(low, high, (low + high) / 2, 1.0, 0, np.zeros(64, np.int64)),)
 
 
 def test_sound_cases_have_no_findings(make_facts):
@@ -33,15 +29,9 @@ def test_sound_cases_have_no_findings(make_facts):
         ({"shape": (40, 40, 2000)}, "absurd-spacing", "warning"),
         ({"spacing_mm": (0.1, 0.1, 2.0)}, "anisotropy", "warning"),
         ({"warnings": (("doubtful-geometry", "forms differ"),)}, "doubtful-geometry", "warning"),
-        ({"channels": channel(0.0, 0.0)}, "empty-channel", "warning"),
-        ({"channels": channel(5.0, 5.0)}, "constant-channel", "warning"),
-        ({"channels": channel(0.0, 255.0)}, "implausible-hu", "warning"),
-        ({"channels": channel(0.0, 4095.0)}, "implausible-hu", "warning"),
-        ({"channels": channel(-150.0, 3000.0)}, "implausible-hu", "warning"),
-        ({"channels": channel(-9000.0, 3000.0)}, "implausible-hu", "warning"),
     ],
 )
-def test_geometry_and_intensities(make_facts, changes, code, severity):
+def test_geometry_of_single_cases(make_facts, changes, code, severity):
     assert found([make_facts("a"), make_facts("b", **changes)]) == [(code, severity, ("b",))]
 
 
@@ -51,23 +41,31 @@ def test_geometry_and_intensities(make_facts, changes, code, severity):
         {"shape": (5000, 5000, 1), "spacing_mm": (1.0, 1.0, 1.0)},  # a large picture has no extent in the body
         {"shape": (512, 512, 1), "spacing_mm": (0.1, 0.1, 30.0)},  # nor has one slice a spacing to the next
         {"spacing_mm": (0.5, 0.5, 7.0)},
-        {"channels": channel(-2048.0, 30000.0)},
     ],
 )
 def test_what_occurs_is_not_told(make_facts, changes):
     assert found([make_facts("b", **changes)]) == []
 
 
-def test_values_of_other_channels_are_no_hounsfield_units(make_facts):
-    assert found([make_facts("a", channels=channel(0.0, 255.0))], "T1") == []
+def test_readers_warnings_of_one_kind_are_one_finding_of_all_cases(make_facts):
+    same = [make_facts(case, warnings=(("reader-warning", "label: resampled"),)) for case in "abcdefgh"]
+    listing = CaseList(Path("set"), "nnunet", ("CT",), LABELS, ())
+    (finding,) = findings_of_cases(same, listing)
+    assert (finding.code, finding.severity, finding.cases) == ("reader-warning", "warning", tuple("abcdefgh"))
+    assert finding.message.count("resampled") == 1
+    other = make_facts("i", warnings=(("reader-warning", "label: odd"), ("doubtful-geometry", "forms differ")))
+    assert found([*same, other]) == [
+        ("doubtful-geometry", "warning", ("i",)),
+        ("reader-warning", "warning", tuple("abcdefghi")),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
-    [("CT", True), ("ct_venous", True), ("CT 1", True), ("T1", False), ("octopus", False), ("PET/CT", True)],
+    ("channel", "told"), [("MR", True), ("image", True), ("EM", False), ("light-sheet", False), ("GFP", False)]
 )
-def test_which_names_mean_ct(name, says):
-    assert is_ct(name) == says
+def test_f07_spacing_in_metres_is_told_unless_it_is_microscopy(make_facts, channel, told):
+    facts = [make_facts("b", spacing_mm=(0.001, 0.001, 0.003))]
+    assert found(facts, channel) == ([("tiny-extent", "warning", ("b",))] if told else [])
 
 
 @pytest.mark.parametrize(

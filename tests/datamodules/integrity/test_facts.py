@@ -3,7 +3,7 @@ import pytest
 
 from datamodules.integrity.facts import ChannelFacts, StructureFacts, load_facts, save_facts
 
-CHANNEL = ChannelFacts(-1.5, 2.5, 0.1, 1 / 3, 0, np.arange(64))
+CHANNEL = ChannelFacts(-1.5, 2.5, 0.1, 1 / 3, 0, np.arange(64), "hash", (1.0, 2.0, 3.0), 0.25, 1, True)
 
 
 @pytest.mark.parametrize("samples", [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((2, 0), np.float32)])
@@ -34,6 +34,11 @@ def test_facts_come_back_under_the_name_asked_for(tmp_path, make_facts, samples)
         np.testing.assert_array_equal(channel.histogram, CHANNEL.histogram)
         assert vars(channel) | {"histogram": None} == vars(CHANNEL) | {"histogram": None}
     assert [path.name for path in tmp_path.iterdir()] == ["f.npz"]
+
+
+def test_samples_are_left_out_where_they_are_not_asked_for(tmp_path, make_facts):
+    save_facts(tmp_path / "f.npz", make_facts(samples=np.ones((1, 9000), np.float32)))
+    assert load_facts(tmp_path / "f.npz", "a", samples=False).samples.shape == (1, 0)
 
 
 def test_counts_and_volumes_follow_from_the_structures(make_facts):

@@ -81,3 +81,34 @@ def test_overlapping_structures_are_counted_each(tmp_path, pair):
     assert facts.voxel_counts == {"both": 168, "right": 72}
     assert facts.samples.shape == (2, 168)
     assert facts.adjacency == (("both", "right"),)
+
+
+def test_f17_the_same_image_in_another_orientation_has_the_same_hashes(tmp_path, pair):
+    array, label = pair
+    first = measure(tmp_path, array, label)
+    flipped = np.diag([-1.0, 1, 1, 1])
+    flipped[0, 3] = array.shape[1] - 1
+    second = measure(tmp_path, array[:, ::-1], label[::-1], flipped)
+    assert (first.orientation, second.orientation) == ("RAS", "LAS")
+    assert (first.voxels, first.label_voxels) == (second.voxels, second.label_voxels)
+    assert [channel.voxels for channel in first.channels] == [channel.voxels for channel in second.channels]
+    assert measure(tmp_path, array[:, ::-1], label).voxels != first.voxels
+
+
+def test_a_label_of_one_value_has_no_hash_of_its_own(tmp_path, pair):
+    assert measure(tmp_path, pair[0], np.ones((12, 10, 8), np.uint8)).label_voxels == ""
+
+
+def test_f05_spacing_of_sheared_axes_is_that_of_the_orthogonal_grid(tmp_path, pair):
+    tilted = np.array([[1.0, 0, 0, 0], [0, 1.0, 1.5, 0], [0, 0, 2.0, 0], [0, 0, 0, 1]])
+    assert measure(tmp_path, *pair, tilted).spacing_mm == pytest.approx((1, 1, 2))
+
+
+def test_channels_tell_what_is_in_the_structures_and_what_is_lost(tmp_path, pair):
+    array, label = pair
+    array[0, :, :, 3] = 0
+    array[1] = label * 100
+    first, second = measure(tmp_path, array, label).channels
+    assert (first.blank_gaps, first.blank_share, first.copies_label) == (1, 1 / 8, False)
+    assert (second.foreground, second.copies_label) == ((100, 100, 200), True)
+    assert measure(tmp_path, array, np.zeros_like(label)).channels[0].foreground == ()

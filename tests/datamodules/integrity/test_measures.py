@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from datamodules.integrity.measures import ABSENT, BINS, channel_facts, hash_voxels, structure_facts, touching
+from datamodules.integrity.measures import (
+    ABSENT,
+    BINS,
+    blank_slices,
+    channel_facts,
+    copies_label,
+    hash_voxels,
+    structure_facts,
+    touching,
+)
 
 
 def test_a_channel_is_measured():
@@ -82,3 +91,25 @@ def test_a_hash_tells_values_shapes_and_types_apart_but_not_memory_orders():
     assert hash_voxels(array) == hash_voxels(np.asfortranarray(array))
     others = (array + 1, array.reshape(4, 3, 2), array.astype(np.float64))
     assert hash_voxels(array) not in {hash_voxels(other) for other in others}
+
+
+@pytest.mark.parametrize(
+    ("lost", "share", "gaps"),
+    [([], 0, 0), ([0, 1, 9], 0.3, 0), ([4], 0.1, 1), ([1, 4, 9], 0.3, 2), (range(10), 0, 0)],
+)
+def test_blank_slices_are_counted_along_the_last_axis(lost, share, gaps):
+    channel = np.random.default_rng(0).normal(size=(4, 3, 10)).astype(np.float32)
+    channel[0] = 5  # a blank plane along another axis
+    channel[:, :, list(lost)] = 0
+    assert blank_slices(channel) == (pytest.approx(share), gaps)
+
+
+@pytest.mark.parametrize(("values", "copied"), [((0, 1, 2), True), ((7, 100, 255), True), ((0, 0, 0), False)])
+def test_an_image_with_one_value_for_each_structure_copies_its_label(values, copied):
+    label = np.random.default_rng(0).integers(0, 3, (6, 5, 4)).astype(np.uint8)
+    image = np.array(values, np.float32)[label]
+    masks = np.stack([label == 1, label == 2]).astype(np.uint8)
+    assert copies_label(image, label) == copies_label(image, masks) == copied
+    image[label == 2] += np.arange((label == 2).sum())
+    assert not copies_label(image, label)
+    assert not copies_label(image, masks)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,16 @@ def test_another_modality_is_told_on_any_scale(make_facts, limits, odd, code):
 def test_another_scale_is_a_warning_where_there_is_one_scale(make_facts, name, severity):
     facts = many(make_facts, {"limits": ((-8000.0, 8000.0),)})
     assert found(facts, (name,)) == {("intensity-scale", severity, ("odd",))}
+
+
+def test_a_ct_on_another_scale_is_found_by_its_organs(make_facts):
+    channel = make_facts().channels[0]
+    scaled = {"channels": (replace(channel, foreground=(90.0, 120.0, 150.0)),)}
+    facts = many(make_facts, scaled, channels=(replace(channel, foreground=(30.0, 40.0, 50.0)),))
+    assert found(facts) == {("foreground-outlier", "warning", ("odd",))}
+    assert found(facts, ("T1",)) == set()
+    contrast = {"channels": (replace(channel, foreground=(50.0, 90.0, 80.0)),)}
+    assert found(many(make_facts, contrast, channels=(replace(channel, foreground=(30.0, 40.0, 50.0)),))) == set()
 
 
 def test_every_channel_is_compared(make_facts):

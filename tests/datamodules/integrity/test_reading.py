@@ -86,9 +86,24 @@ def test_f15_another_affine_is_told_or_mended(case, write_volume):
     assert facts.voxel_counts == {"left": 2, "right": 0}
     ((kind, text),) = facts.warnings
     assert kind == "reader-warning"
-    assert "nearest neighbour" in text
+    assert text == "label: resampled to the grid of channel 0 by nearest neighbour"
 
 
 def test_f15_another_shape_and_undeclared_values_are_both_told(case, write_volume):
     write_volume(case.label, np.full((6, 5, 3), 7, np.uint8))
     assert codes(read(case)[1]) == ["label-shape", "label-undeclared"]
+
+
+def test_f15_a_label_that_lies_outside_of_its_image_is_an_error(case, write_volume):
+    away = np.diag([2.0, 2.0, 3.0, 1.0])
+    away[0, 3] = 500
+    write_volume(case.label, np.ones(SHAPE, np.uint8), away)
+    (finding,) = read(case, resample_labels=True)[1]
+    assert (finding.code, finding.severity) == ("label-affine", "error")
+    assert "none of it there" in finding.message
+
+
+def test_remedies_name_no_option_of_prediction(case, write_volume):
+    write_volume(case.images[0], np.zeros((*SHAPE, 3), np.int16))
+    (finding,) = read(case)[1]
+    assert finding.remedy == "split the file into one file for each volume"

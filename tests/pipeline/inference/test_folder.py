@@ -20,7 +20,7 @@ from pipeline.inference.resume import JOURNAL_NAME
 from pipeline.logs import set_up_logging
 from pipeline.model_folder import load_model_folder
 
-CASES = 8
+CASES = 24  # so many that a slow look at the folder still comes before the last one
 COMMAND = """
 import sys
 from pathlib import Path
