@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -13,6 +14,7 @@ from datamodules.formats.errors import DataError
 log = logging.getLogger(__name__)
 
 _LONGEST_NAME = 240  # bytes of the 255 that a file system holds; an ending such as .seg.nrrd is added
+_UNSAFE = re.compile("[/\\\\\0\ud800-\udfff]")  # the last are what Python makes of bytes that are no UTF-8
 CHANNEL_SUFFIX = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})", re.DOTALL)
 
 
@@ -57,17 +59,19 @@ def refuse_unsafe(source: Path, names: Iterable[tuple[str, str]]) -> None:
         names: Pairs of a case's name and where it stands.
 
     Raises:
-        DataError: If a name is empty or too long, begins with a dot, or holds a separator of folders (F31).
+        DataError: If a name is empty or too long, begins with a dot, holds a separator of folders (F31), or is no
+            UTF-8.
     """
     unsafe = [
-        f"{name[:60]!r} ({where})"
+        f"{name[:60]!r} ({where.encode(errors='backslashreplace').decode()})"
         for name, where in names
-        if not name or name[0] == "." or any(mark in name for mark in "/\\\0") or len(name.encode()) > _LONGEST_NAME
+        if not name or name[0] == "." or _UNSAFE.search(name) or len(os.fsencode(name)) > _LONGEST_NAME
     ]
     if unsafe:
         raise DataError(
             source,
-            expected=f"names of cases without / and \\, with no dot in front, of at most {_LONGEST_NAME} bytes",
+            expected="names of cases without / and \\, with no dot in front, of at most "
+            f"{_LONGEST_NAME} bytes of UTF-8",
             found="; ".join(unsafe[:5]),
             remedy="give the cases other names: the files of their results are called after them",
         )

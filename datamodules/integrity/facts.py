@@ -30,7 +30,6 @@ class ChannelFacts:
         nonfinite: Voxels that are NaN or infinite.
         histogram: Voxels (at most a few million, evenly drawn) in 64 bins of equal width from minimum to maximum.
         voxels: SHA-256 of its voxels in canonical orientation.
-        foreground: The 25, 50 and 75 percentile within the structures; none where there is no structure.
         blank_share: Share of the slices, along the third stored axis, in which every voxel has one value.
         blank_gaps: How many of these have other slices on both sides.
         copies_label: Whether it has one value in each structure and one outside of them, as a label has.
@@ -43,7 +42,6 @@ class ChannelFacts:
     nonfinite: int
     histogram: NDArray[np.int64]
     voxels: str = ""
-    foreground: tuple[float, ...] = ()
     blank_share: float = 0.0
     blank_gaps: int = 0
     copies_label: bool = False
@@ -180,10 +178,7 @@ def load_facts(path: Path, case_id: str, *, samples: bool = True) -> CaseFacts:
         meta[key] = tuple(map(tuple, meta[key]))
     return CaseFacts(
         case_id=case_id,
-        channels=tuple(
-            ChannelFacts(**(values | {"foreground": tuple(values["foreground"])}), histogram=histogram)
-            for values, histogram in channels
-        ),
+        channels=tuple(ChannelFacts(**values, histogram=histogram) for values, histogram in channels),
         structures=structures,
         **meta,
         **arrays,

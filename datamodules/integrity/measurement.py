@@ -51,9 +51,8 @@ def measure_case(
     turned = None if label is None else canonical_array(label, image.affine)
     limits = intensity_limits(image)
     picture, marks = thumbnail(canonical.array[0], turned, canonical.spacing_mm, limits[0])
-    samples = _samples(image.array, label, seed_of(content))
     channels = tuple(
-        _channel(image.array[index], canonical.array[index], label, samples[index]) for index in range(len(image.array))
+        _channel(stored, upright, label) for stored, upright in zip(image.array, canonical.array, strict=True)
     )
     return CaseFacts(
         case_id=case.id,
@@ -66,7 +65,7 @@ def measure_case(
         affine=np.array(image.affine),
         dtype=dtype,
         limits=limits,
-        samples=samples,
+        samples=_samples(image.array, label, seed_of(content)),
         channels=channels,
         structures={} if turned is None else structure_facts(turned, labels.names),
         adjacency=() if turned is None else touching(turned, labels.names),
@@ -83,14 +82,12 @@ def _channel(
     stored: NDArray[np.float32],
     canonical: NDArray[np.float32],
     label: NDArray[Any] | None,
-    samples: NDArray[np.float32],
 ) -> ChannelFacts:
     """Measure a channel `[X, Y, Z]`, as it is stored and as it lies in the patient."""
     share, gaps = blank_slices(stored)
     return replace(
         channel_facts(stored, finite=True),
         voxels=hash_voxels(canonical),
-        foreground=tuple(np.percentile(samples, (25, 50, 75)).tolist()) if samples.size else (),
         blank_share=share,
         blank_gaps=gaps,
         copies_label=label is not None and copies_label(stored, label),

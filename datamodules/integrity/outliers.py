@@ -16,7 +16,7 @@ from datamodules.integrity.intensity_findings import is_ct
 MIN_CASES = 4  # fewer have no rest to be unlike of
 _DEVIATIONS = 6.0  # robust standard deviations from the median
 _SPACING_FACTOR, _SHAPE_FACTOR, _SCALE_FACTOR = 3.0, 4.0, 5.0  # smaller differences are never told
-_FOREGROUND_HU, _FOREGROUND_FACTOR = 100.0, 2.5  # more than a contrast agent makes of most organs
+_SLOPE, _LIKE_FACTOR = float(np.log(1.8)), 1.5
 _ZERO_SHARE = 0.25  # of the range of intensities
 _BLANK = (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0]))  # what NIfTI and what ITK mean by nothing stated
 _MAD = 1.4826  # from the median absolute deviation to the standard deviation of a normal distribution
@@ -112,7 +112,15 @@ def _outlying_intensities(facts: Sequence[CaseFacts], names: Sequence[str]) -> I
             shown,
         )
         if is_ct(name):
-            yield from _outlying_foreground(facts, channel, name)
+            yield from _apart(
+                "hu-scale",
+                f"Hounsfield units of {name} multiplied, next to the other cases (median {np.median(low):.4g} to "
+                f"{np.median(high):.4g})",
+                "look at the case: its rescale slope may be wrong; air is about -1000 and water 0",
+                facts,
+                _scaled(low, high),
+                shown,
+            )
         scaled = unlike(width[:, None], _SCALE_FACTOR)
         yield from (
             Finding(f.code, "warning" if is_ct(name) else "note", f.message, f.remedy, f.cases)
@@ -128,22 +136,13 @@ def _outlying_intensities(facts: Sequence[CaseFacts], names: Sequence[str]) -> I
         )
 
 
-def _outlying_foreground(facts: Sequence[CaseFacts], channel: int, name: str) -> Iterator[Finding]:
-    """Compare HU within the structures, which are the same organs in every case."""
-    known = [case for case in facts if case.channels[channel].foreground]
-    if len(known) < MIN_CASES:
-        return
-    low, middle, high = np.array([case.channels[channel].foreground for case in known]).T
-    width = np.maximum(high - low, 1.0)
-    yield from _apart(
-        "foreground-outlier",
-        f"Hounsfield units of {name} within the structures unlike those of the other cases (quartiles "
-        f"{np.median(low):.4g} to {np.median(high):.4g})",
-        "look at the case: its rescale slope or intercept may be wrong, or its label of another place",
-        known,
-        _far(middle[:, None], _FOREGROUND_HU) | unlike(width[:, None], _FOREGROUND_FACTOR),
-        lambda case: "{0:.4g} to {2:.4g}".format(*case.channels[channel].foreground),
-    )
+def _scaled(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which cases have both ends of their HU multiplied by about one factor, as by a wrong rescale slope."""
+    ends = np.stack([low / np.median(low), high / np.median(high)], axis=1)  # NaN and infinity compare as False
+    factors = np.log(np.where(ends > 0, ends, 1.0))
+    together = np.abs(factors[:, 0] - factors[:, 1]) < np.log(_LIKE_FACTOR)
+    far: NDArray[np.bool_] = _far(factors[:, :1], _SLOPE) & _far(factors[:, 1:], _SLOPE) & together
+    return far
 
 
 def unlike(values: NDArray[np.float64], factor: float) -> NDArray[np.bool_]:

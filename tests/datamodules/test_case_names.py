@@ -1,3 +1,4 @@
+import os
 import time
 import unicodedata
 from pathlib import Path
@@ -49,7 +50,9 @@ def test_f31_a_broken_link_counts_as_a_file(tmp_path):
     assert list_volumes(tmp_path) == [tmp_path / "a.nii.gz"]
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", ".hidden", "..", "", "a\0b", "é" * 121])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "a\\b", ".hidden", "..", "", "a\0b", "é" * 121, os.fsdecode(b"caf\xe90")]
+)
 def test_f31_a_name_that_cannot_name_files_is_refused_with_its_place(name):
     with pytest.raises(DataError, match=r"folder: expected names of cases without /.*\(row 3\); give"):
         refuse_unsafe(FOLDER, [("a b.c", "row 2"), (name, "row 3")])

@@ -89,7 +89,28 @@ INTENSITIES = {
     "below any HU": (lambda d: d.put(d.scan("b"), (0, 0, 0), -8000), {"implausible-hu"}, 0),
     "no air": (
         lambda d: d.change(d.scan("b"), lambda a: np.maximum(a, -100)),
-        {"implausible-hu", "intensity-outlier"},
+        {"no-air", "intensity-outlier"},
+        0,
+    ),
+    "three times": (lambda d: d.change(d.scan("b"), lambda a: a * 3), {"hu-scale"}, 0),
+    "a tenth at 60000": (
+        lambda d: d.change(d.scan("b"), lambda a: np.where(np.indices(a.shape)[0] < 2, 60000, a.astype(np.int32))),
+        {"implausible-hu", "intensity-outlier", "intensity-scale", "mixed-dtype"},
+        0,
+    ),
+    "one voxel of 1e30": (
+        lambda d: d.put(d.scan("b"), (0, 0, 0), 1e30, np.float32),
+        {"implausible-hu", "stray-values", "mixed-dtype"},
+        0,
+    ),
+    "lost slices": (
+        lambda d: d.change(d.scan("b"), lambda a: np.where(np.isin(np.arange(16), [5, 9]), 0, a).astype(np.int16)),
+        {"blank-slices"},
+        0,
+    ),
+    "a copy of the label": (
+        lambda d: d.save(d.scan("b"), (d.read(d.mask("b")) * 500.0 - 1000).astype(np.int16)),
+        {"image-is-label"},
         0,
     ),
     "another type": (lambda d: d.change(d.scan("b"), lambda a: a.astype(np.float32)), {"mixed-dtype"}, 0),

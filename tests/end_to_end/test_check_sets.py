@@ -20,6 +20,8 @@ def again(data, source, target):
 
 
 ALL = tuple("abcdef")
+TURNED = [[2.0, 0, 0, -46], [0, -2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 1]]
+STATED = {"train": ["a", "b", "c"], "val": ["d", "e", "f"]}
 SETS = {
     "F16 a class nowhere": (
         lambda d: d.describe(labels={"background": 0, "left": 1, "right": 2, "liver": 3}),
@@ -57,6 +59,27 @@ SETS = {
         {("duplicate-test-image", ("c",))},
         0,
     ),
+    "F17 an image twice in another orientation": (
+        lambda d: [
+            d.save(
+                d.scan("d"),
+                d.read(d.scan("c"))[::-1],
+                np.array([[2.0, 0, 0, -46], [0, -2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 1]]),
+            ),
+            d.turn(TURNED, d.mask("d")),
+        ],
+        {("duplicate-image", ("c", "d")), ("mixed-orientation", ("d",))},
+        3,
+    ),
+    "F17 a patient in both parts of a later fold": (
+        lambda d: (d.root / "splits_final.json").write_text(
+            json.dumps(
+                [{"train": ["a", "b", "c"], "val": ["d", "e", "f"]}, {"train": list(ALL), "val": ["d", "e", "f"]}]
+            )
+        ),
+        {("patient-in-two-splits", ())},
+        1,
+    ),
     "a label twice": (lambda d: shutil.copy(d.mask("a"), d.mask("b")), {("duplicate-label", ("a", "b"))}, 0),
     "F31 names equal but for case": (
         lambda d: [shutil.copy(of("a"), of("A")) for of in (d.scan, d.mask)],
@@ -85,6 +108,16 @@ CHANNELS = {
     ),
     "missing": (lambda d: d.scan("b", 1).unlink(), {("missing-channel", ())}, 1),
     "NaN": (lambda d: d.put(d.scan("b", 1), (1, 2, 3), np.nan, np.float32), {("not-finite", ("b",))}, 3),
+    "copied to another channel": (
+        lambda d: [shutil.copy(d.scan(case, 0), d.scan(case, 1)) for case in ALL],
+        {("equal-channels", ALL)},
+        0,
+    ),
+    "of another case": (
+        lambda d: shutil.copy(d.scan("c", 1), d.scan("b", 1)),
+        {("duplicate-channel", ("b", "c"))},
+        0,
+    ),
     "empty": (
         lambda d: d.change(d.scan("b", 1), np.zeros_like),
         {("empty-channel", ("b",)), ("intensity-outlier", ("b",)), ("intensity-scale", ("b",))},

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,10 @@ def test_the_json_holds_what_is_known_of_a_refused_set(tmp_path):
     assert content["counts"] == {"error": 1, "warning": 0, "note": 1}
     assert (content["exit_code"], content["seconds"], content["labels"], content["forecast"]) == (3, 1.23, None, None)
     assert content["cases"]["a"] == {"group": "a"}
+
+
+def test_names_that_are_no_text_do_not_keep_the_json_from_being_written(tmp_path):
+    odd = os.fsdecode(b"caf\xe9")
+    save_json(tmp_path / "check.json", result(Finding("layout", "error", f"a file {odd}", "rename it")), seconds=1)
+    content = json.loads((tmp_path / "check.json").read_text(encoding="utf-8"))
+    assert content["findings"][0]["message"] == f"a file {odd}"

@@ -88,39 +88,6 @@ def test_a_folder_is_claimed_only_where_a_spacing_is_stated(tmp_path):
         format_of(folder, STATED)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.json", {"spacing_mm": SPACING}),
-        ("a.json", {"spacing": SPACING[::-1]}),
-        ("a.json", {"spacing_mm": [1, 2, 3]}),
-    ],
-)
-def test_a_file_beside_a_tiff_states_its_spacing(tmp_path, name, content):
-    path = save_pages(tmp_path / "a.tif")
-    state(tmp_path / name, **content)
-    expected = tuple(content.get("spacing_mm") or SPACING)
-    volume = read_volume(path)
-    assert volume.spacing_mm == expected
-    np.testing.assert_array_equal(volume.array, VOXELS[None])
-    assert volume_files(path) == [tmp_path / "a.json", path]
-
-
-def test_the_channels_of_a_case_share_one_statement(tmp_path):
-    path = save_pages(tmp_path / "case_0001.tif")
-    state(tmp_path / "case.json", spacing=[2.0, 0.25, 0.5])
-    assert read_volume(path).spacing_mm == SPACING
-    state(tmp_path / "case_0001.json", spacing_mm=[1, 1, 1])
-    assert read_volume(path).spacing_mm == (1, 1, 1)
-
-
-def test_a_json_file_that_states_no_spacing_is_left_alone(tmp_path):
-    path = save(tmp_path / "a.tif", VOXELS[:, :, 0])
-    state(tmp_path / "a.json", shapes=[], version="5.0")
-    assert volume_files(path) == [path]
-    np.testing.assert_array_equal(read_volume(path).affine, np.eye(4))
-
-
 def test_a_stated_spacing_holds_for_single_images_as_well(tmp_path):
     for name in ("a.png", "a.tif", "a.bmp"):
         path = save(tmp_path / name, np.ascontiguousarray(VOXELS[:, :, 0].T))
@@ -138,40 +105,6 @@ def test_f09_pages_without_a_spacing_are_refused_naming_both_remedies(tmp_path):
     chosen = read_volume(path, ReadOptions(volume_index=2, spacing_mm=SPACING))
     np.testing.assert_array_equal(chosen.array[0], VOXELS[:, :, 2:3])
     assert chosen.spacing_mm == SPACING
-
-
-@pytest.mark.parametrize("spacing", [[0, 1, 1], [1, -1, 1], [1, 1, 51], [1, 1], "1 1 1", [1, 1, "1"], [True, 1, 1], 1])
-@pytest.mark.parametrize("key", ["spacing_mm", "spacing"])
-def test_f07_absurd_statements_are_refused(tmp_path, spacing, key):
-    path = save_pages(tmp_path / "a.tif")
-    state(tmp_path / "a.json", **{key: spacing})
-    with pytest.raises(DataError, match=r"a\.json: expected (a spacing of three numbers|spacing above 0)"):
-        read_volume(path)
-    folder = save_slices(tmp_path / "scan", numbered())
-    state(folder / "spacing.json", **{key: spacing})
-    with pytest.raises(DataError, match=r"spacing\.json: expected (a spacing of three numbers|spacing above 0)"):
-        read_volume(folder)
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{", "[" * 100_000, '{"spacing_mm": [NaN, 1, 1]}', '{"spacing_mm": [1e999, 1, 1]}']
-)
-def test_f07_statements_that_cannot_be_read_are_refused(tmp_path, content):
-    path = save_pages(tmp_path / "a.tif")
-    (tmp_path / "a.json").write_text(content)
-    with pytest.raises(DataError, match=r"a\.json: expected (a JSON file|spacing above 0)"):
-        read_volume(path)
-
-
-def test_f07_an_absurd_option_and_two_statements_that_differ_are_refused(tmp_path):
-    path = save_pages(tmp_path / "a.tif")
-    with pytest.raises(DataError, match=r"found .*60\.0.* in the stated spacing"):
-        read_volume(path, ReadOptions(spacing_mm=(1.0, 1.0, 60.0)))
-    state(tmp_path / "a.json", spacing_mm=[0.5, 0.25, 2.0004])
-    assert read_volume(path, STATED).spacing_mm[2] == 2.0004
-    state(tmp_path / "a.json", spacing_mm=[0.5, 0.25, 2.5])
-    with pytest.raises(DataError, match=r"expected the spacing \[0\.5, 0\.25, 2\.5\] of .*a\.json"):
-        read_volume(path, STATED)
 
 
 def test_f01_a_truncated_or_missing_slice_is_named(tmp_path):

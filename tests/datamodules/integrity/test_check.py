@@ -1,7 +1,9 @@
 import json
-import shutil
+import os
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from datamodules.integrity.check import CheckResult, CheckSettings, check_data_set
@@ -64,24 +66,58 @@ def test_every_fold_that_the_data_set_states_is_looked_at(tmp_path, write_datase
     assert [split.validation for split in outcome.splits] == [("a",), ("b",), ("c",)]
 
 
-def test_test_images_are_read_under_names_of_their_own(tmp_path, write_dataset):
-    root = write_dataset(tmp_path / "set", ["a", "b"])
-    (root / "imagesTs").mkdir()
-    for name in ("a", "x"):
-        shutil.copy(root / "imagesTr" / "a_0000.nii.gz", root / "imagesTs" / f"{name}_0000.nii.gz")
-    outcome = check_data_set(root, TWO, tmp_path / "cache", 0)
-    assert list(outcome.tests) == ["imagesTs/a", "imagesTs/x"]
-    twins = [f for f in outcome.findings if f.code == "duplicate-test-image"]
-    assert [f.cases for f in twins] == [("a",)]
-    assert "imagesTs/a, imagesTs/x (test)" in twins[0].message
+def test_f17_a_patient_in_both_parts_of_a_later_fold_is_an_error(tmp_path, write_dataset):
+    root = write_dataset(tmp_path / "set", ["a1", "a2", "b1", "b2"])
+    folds = [{"train": ["a1", "a2"], "val": ["b1", "b2"]}, {"train": ["a1", "b1", "b2"], "val": ["a2"]}]
+    (root / "splits_final.json").write_text(json.dumps([*folds, {"train": ["a1", "b1"], "val": []}]))
+    outcome = check_data_set(root, CheckSettings(group_pattern="(.)"), tmp_path / "cache", 0)
+    found = {f.code: f for f in outcome.of("error")}
+    assert set(found) == {"patient-in-two-splits", "folds"}
+    assert found["patient-in-two-splits"].message.startswith("fold 1: ")
+    assert found["folds"].message.startswith("fold 2: ")
+    assert outcome.usable == 0
 
 
-def test_a_folder_of_tests_that_holds_none_is_told(tmp_path, write_dataset):
+SHEAR = np.array([[2.0, 0.3, 0, 0], [0, 2.0, 0, 0], [0, 0, 3.0, 0], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(("sheared", "codes"), [("refuse", ["sheared"]), ("resample", [])])
+def test_f05_shear_is_an_error_unless_training_resamples_it(tmp_path, write_dataset, write_volume, sheared, codes):
     root = write_dataset(tmp_path / "set", ["a", "b"])
-    (root / "imagesTs").mkdir()
-    (root / "imagesTs" / "notes.txt").write_text("none yet")
-    outcome = check_data_set(root, TWO, tmp_path / "cache", 0)
-    assert [(f.code, f.severity) for f in outcome.findings if f.code == "test-images"] == [("test-images", "warning")]
+    for path in (root / "imagesTr" / "b_0000.nii.gz", root / "labelsTr" / "b.nii.gz"):
+        write_volume(path, np.random.default_rng(0).integers(0, 3, (12, 10, 8)).astype(np.uint8), SHEAR)
+    outcome = check_data_set(root, CheckSettings(folds=2, sheared=sheared), tmp_path / "cache", 0)
+    assert [f.code for f in outcome.of("error")] == codes
+
+
+@pytest.fixture
+def nobody(tmp_path_factory):
+    """Give up the rights of root while the test runs, where there are any."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def test_a_folder_without_permission_is_a_finding(write_dataset, nobody):
+    with tempfile.TemporaryDirectory() as folder:  # of that user, as are the folders above it
+        root = write_dataset(Path(folder) / "set", ["a", "b"])
+        (root / "imagesTr").chmod(0)
+        outcome = check_data_set(root, TWO, Path(folder) / "cache", 0)
+        (root / "imagesTr").chmod(0o700)
+    assert [(f.code, f.severity) for f in outcome.findings] == [("no-permission", "error")]
+    assert "imagesTr" in outcome.findings[0].message
+
+
+def test_a_file_without_permission_is_a_finding_of_its_case(write_dataset, nobody):
+    with tempfile.TemporaryDirectory() as folder:
+        root = write_dataset(Path(folder) / "set", ["a", "b", "c"])
+        (root / "labelsTr" / "b.nii.gz").chmod(0)
+        outcome = check_data_set(root, TWO, Path(folder) / "cache", 0)
+    assert [(f.code, f.cases) for f in outcome.of("error")] == [("unreadable-image", ("b",))]
+    assert list(outcome.facts) == ["a", "c"]
 
 
 @pytest.mark.shared_data

@@ -3,7 +3,7 @@ import pytest
 
 from datamodules.integrity.facts import ChannelFacts, StructureFacts, load_facts, save_facts
 
-CHANNEL = ChannelFacts(-1.5, 2.5, 0.1, 1 / 3, 0, np.arange(64), "hash", (1.0, 2.0, 3.0), 0.25, 1, True)
+CHANNEL = ChannelFacts(-1.5, 2.5, 0.1, 1 / 3, 0, np.arange(64), "hash", 0.25, 1, True)
 
 
 @pytest.mark.parametrize("samples", [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((2, 0), np.float32)])
