@@ -222,7 +222,8 @@ class LabelSet:
             path or Path("labels"),
             expected=f"the declared values {', '.join(map(str, self.declared_values))}",
             found=f"undeclared: {shown}",
-            remedy=f"declare them in `labels`, or mend them by `data.label_map`, such as {{{unknown[0]}: 0}}",
+            remedy=f"declare them in `labels`, or mend them by `data.label_map`, such as {{{unknown[0]}: 0}}"
+            + ("; {255: 1} for masks of one bit, whose 1 is read as 255" if 255 in unknown else ""),
         )
 
     def _encode_masks(self, array: NDArray[Any], path: Path | None) -> Labels:

@@ -123,6 +123,7 @@ def _alone(
     left = list(tasks)
     while left:
         with ProcessPoolExecutor(1, mp_context=_context(), initializer=_start_worker) as pool:
+            pool.submit(int).result()  # a process that cannot even start is no case's fault
             while left:
                 case, arguments = left.pop(0)
                 try:

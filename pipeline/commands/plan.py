@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ def plan(
     labels: dict[str, int | list[int]] | None = None,
     group_pattern: str | None = None,
     slice_spacing_mm: list[float] | None = None,
+    sheared: Literal["refuse", "resample"] = "refuse",
     overwrite: bool = False,
 ) -> int:
     """Write a config for a data set that `pipeline train --config` takes as it is.
@@ -31,7 +33,8 @@ def plan(
         data: Folder of the data set, or a CSV table of paths - volumes and images with labels, or keypoints.
         output: The config to write, such as my.yaml.
         memory: What the training may take, such as 8GiB; 80 % of what is free on the device if not given.
-        time: Length of the training, such as 45m, 1h or 2d; if not given, what the network needs for 1000 steps on a
+        time: Length of the training, such as 45m, 1h or 2d. The last validation, of whole cases from their files, comes
+            after it, and is taken off where it is more than a tenth, but for half of the time; if not given, what the network needs for 1000 steps on a
             CPU (2000 for keypoints) and 25000 on a GPU.
         device: auto, cpu, cuda or cuda:N.
         workers: Processes that read; 0 reads in this one.
@@ -40,6 +43,7 @@ def plan(
             without it the values are found out.
         group_pattern: Regular expression whose first group, found in a case's name, is its patient.
         slice_spacing_mm: Spacing along X, Y, Z of stacks and folders of slices, as 0.5 0.5 2.
+        sheared: What training shall do with volumes whose axes are not at right angles: refuse them, or resample them.
         overwrite: Replace the output if it is there.
 
     Returns:
@@ -60,6 +64,7 @@ def plan(
     from pipeline.planning.machine import describe_machine
     from pipeline.planning.plan import Options
     from pipeline.planning.quantities import parse_bytes, parse_seconds
+    from pipeline.planning.reserve import Reserve
     from pipeline.planning.run import end_of_plan, run_plan
 
     if output.suffix not in (".yaml", ".yml"):
@@ -89,6 +94,8 @@ def plan(
         labels=labels,
         group_pattern=group_pattern,
         spacing_mm=stated_spacing(slice_spacing_mm),
+        sheared=sheared,
+        reserve=Reserve(on_gpu=machine.kind == "cuda"),
     )
     written = run_plan(options, output, overwrite=overwrite)
     for warning in written.warnings:

@@ -17,6 +17,7 @@ from pipeline.planning.noted import Noted
 _ANISOTROPIC = 3.0  # from this ratio of spacings on a turned voxel is a mixture of slices
 _SMALL_ANGLE, _USUAL_ANGLE = 10.0, 30.0  # degrees
 _ALIKE_VOLUME = 1.5  # two sides of a body hold about as much
+_LISTED = 3  # pairs that are named
 _SAME_SIDE_SHARE = 0.9  # of the cases in which one lies left of the other
 
 
@@ -65,9 +66,14 @@ def _side_reason(names: Sequence[str], cases: Sequence[CaseFacts], fingerprint: 
         refuse_mirrored_sides(names, [0])
     except DataError as refusal:
         return f"{refusal.expected.removeprefix('no axis 0 (left-right) ')}: left and right are different labels"
-    pairs = [pair for pair in combinations(names, 2) if _look_like_sides(*pair, cases)] if fingerprint.directed else []
+    pairs: list[tuple[str, str]] = []
+    for pair in combinations(names, 2) if fingerprint.directed else ():
+        taken = {name for each in pairs for name in each}
+        if not taken.intersection(pair) and _look_like_sides(*pair, cases):
+            pairs.append(pair)
     if pairs:
-        listed = ", ".join(" and ".join(pair) for pair in pairs)
+        listed = ", ".join(" and ".join(pair) for pair in pairs[:_LISTED])
+        listed += f" and {len(pairs) - _LISTED} more pairs" if len(pairs) > _LISTED else ""
         return f"{listed} lie left and right of each other and are about as large: taken for sides; [0] if they are not"
     return None
 

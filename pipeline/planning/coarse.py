@@ -12,7 +12,7 @@ from pipeline.planning.noted import Noted
 from pipeline.planning.quantities import size_text
 
 LEAST_SHARE = 0.25  # of a median volume that a patch should show: nnU-Net's bound for a second stage
-_AIM = 0.28  # so that it still does once the patch is rounded to whole steps
+AIM = 0.28  # so that it still does once the patch is rounded to whole steps
 _LEAST_EDGE, _LEAST_VOXELS = 4.0, 100.0  # of a structure that is still to be outlined
 
 
@@ -23,7 +23,11 @@ def share_seen(patch: Sequence[int], grid: GridChoice) -> float:
 
 
 def consider_coarser(
-    grid: GridChoice, patch: Sequence[int], fingerprint: Fingerprint, cases: Sequence[CaseFacts]
+    grid: GridChoice,
+    patch: Sequence[int],
+    fingerprint: Fingerprint,
+    cases: Sequence[CaseFacts],
+    voxels: float | None = None,
 ) -> tuple[GridChoice | None, str]:
     """Return a coarser grid where that is better, and what is to be said of it.
 
@@ -35,18 +39,19 @@ def consider_coarser(
         patch: What fits memory and time on it.
         fingerprint: Of the data set.
         cases: What was read.
+        voxels: Of a median volume on the coarser grid; by default so many that the same patch shows a quarter.
     """
     share = share_seen(patch, grid)
     told = _told(share)
-    coarser = coarsened(grid, cases, math.prod(patch) / _AIM)
+    coarser = coarsened(grid, cases, voxels or math.prod(patch) / AIM)
     if lost := _lost(coarser, fingerprint):
-        reason = f"the spacing stays {size_text(grid.voxel_mm)} mm, as at {size_text(coarser.voxel_mm)} mm {lost}"
+        reason = f"The spacing stays {size_text(grid.voxel_mm)} mm, as at {size_text(coarser.voxel_mm)} mm {lost}"
         return None, f"{told}. {reason}"
     reason = (
         f"the spacing is made coarser, {size_text(coarser.voxel_mm)} for {size_text(grid.voxel_mm)} mm, until a patch "
         f"shows a quarter: what is finer than that is given up, and outlines are as coarse"
     )
-    spacing = Noted(list(coarser.voxel_mm), f"in mm; {told}. Therefore {reason}")
+    spacing = Noted(list(coarser.voxel_mm), f"In mm. {told}. Therefore {reason}")
     changed = GridChoice(
         grid.crop, spacing, coarser.shape, coarser.voxel_mm, grid.dims, f"{grid.dims_reason}; seen more coarsely"
     )
@@ -59,9 +64,28 @@ def not_coarser(grid: GridChoice, patch: Sequence[int]) -> str:
     return f"{_told(share_seen(patch, grid))}; {reason}"
 
 
+def too_little_seen(grid: GridChoice, patch: Sequence[int], bound: str) -> str:
+    """Return what is to be said where time, or an image's size in 2-D, leaves a patch small.
+
+    Args:
+        grid: The grid as planned.
+        patch: What was chosen on it.
+        bound: What keeps a larger patch out, "memory" or "time".
+    """
+    share = percent(share_seen(patch, grid))
+    if grid.dims == 2:
+        return f"A patch shows {share} of a median image, for want of {bound}: what lies farther apart is not seen together"
+    return f"{_told(share_seen(patch, grid))}; memory has room for more, but a step's time has not, so give more --time"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, with a decimal where it is small."""
+    return f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
+
+
 def _told(share: float) -> str:
     return (
-        f"a patch shows {share:.0%} of a median volume, under a quarter, so that far parts are never seen together; "
+        f"A patch shows {percent(share)} of a median volume, under a quarter, so that far parts are never seen together; "
         "coarse-to-fine would need a second network, which there is none of here"
     )
 

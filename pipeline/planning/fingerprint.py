@@ -96,13 +96,18 @@ class Fingerprint:
             f"{size_text(self.shape_range[1])}; {kept or 'nothing to crop'}",
             self._spacing_line(),
             *(_channel_line(channel) for channel in self.channels),
-            *(_structure_line(name, found, self.cases) for name, found in self.structures.items()),
+            *(_structure_line(name, found, self.cases, self.unit) for name, found in self.structures.items()),
             f"structures that touch (cases): {touching}",
         ]
 
+    @property
+    def unit(self) -> str:
+        """Return what lengths are in: pixels where no spacing is stated."""
+        return "px" if not self.directed and self.spacing_range_mm == ((1.0,) * 3, (1.0,) * 3) else "mm"
+
     def _spacing_line(self) -> str:
         stored = _counted(self.dtypes)
-        if not self.directed and self.spacing_range_mm == ((1.0,) * 3, (1.0,) * 3):
+        if self.unit == "px":
             return f"spacing: none is stated; stored as {stored}"
         low, high = self.spacing_range_mm
         return (
@@ -195,9 +200,7 @@ def _channel_line(channel: ChannelPrint) -> str:
     )
 
 
-def _structure_line(name: str, found: StructurePrint, cases: int) -> str:
+def _structure_line(name: str, found: StructurePrint, cases: int, unit: str) -> str:
     where = "" if found.cases == cases else f" in {found.cases} of {cases} cases"
-    return (
-        f"structure {name}{where}: median {found.volume_mm3:.4g} mm3, {found.voxels:.0f} voxels, "
-        f"{size_text(found.extent_mm)} mm"
-    )
+    volume = f"{found.volume_mm3:.4g} mm3, " if unit == "mm" else ""
+    return f"structure {name}{where}: median {volume}{found.voxels:.0f} voxels, {size_text(found.extent_mm)} {unit}"

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pipeline.planning.costs import Cost, estimate
 from pipeline.planning.quantities import gib
@@ -14,6 +15,7 @@ from pipeline.planning.trial import Measured, Trial, measure
 log = logging.getLogger(__name__)
 
 MOST_TRIALS = 4
+BUSY_WORDS = "other programs took the cores meanwhile"
 _MARGIN = 0.97  # a prediction this close to the limit counts as over it
 _ENOUGH_S = 20.0  # of measuring, once something fits
 # Multiply-adds of the forward pass in a second of a step, to begin with; what a step takes corrects it.
@@ -31,10 +33,12 @@ class Rung:
     Args:
         trial: Its training step.
         words: What it is, for the log.
+        for_memory: Whether it is for want of memory alone: it shows too little to be taken for its speed.
     """
 
     trial: Trial
     words: str
+    for_memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,15 @@ class Scale:
         else:
             self.memory = max(1.5 * self.memory, 1.2 * limits.memory_bytes / cost.bytes)
 
+    def holds(self, cost: Cost, limits: Limits) -> bool:
+        """Tell whether a cost will be within the memory."""
+        return self.memory * cost.bytes <= _MARGIN * limits.memory_bytes
+
     def predicts(self, cost: Cost, limits: Limits, device: str) -> bool:
         """Tell whether a cost will be within the limits on a device."""
         rate = self.seconds or 1 / _FIRST_RATE[device.partition(":")[0]]
         slow = limits.step_s is not None and rate * cost.multiply_adds > _MARGIN * limits.step_s
-        return self.memory * cost.bytes <= _MARGIN * limits.memory_bytes and not slow
+        return self.holds(cost, limits) and not slow
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,14 @@ class Fitted:
         measured: What its step took.
         in_time: Whether it is as fast as was asked for.
         trials: How many steps were measured.
+        bound: What keeps a more wanted one out: "memory", "time", or "nothing" where it is the first.
     """
 
     index: int
     measured: Measured
     in_time: bool
     trials: int
+    bound: Literal["memory", "time", "nothing"] = "nothing"
 
 
 @dataclass
@@ -111,21 +121,41 @@ class _Search:
         return self.costs[index]
 
     def predicts(self, index: int) -> bool:
+        if self.rungs[index].for_memory:
+            return self.scale.holds(self.cost(index), self.limits)
         return self.scale.predicts(self.cost(index), self.limits, self.rungs[index].trial.device)
+
+    def good(self, index: int) -> bool:
+        taken = self.found[index]
+        return self.limits.memory_holds(taken) if self.rungs[index].for_memory else self.limits.hold(taken)
 
     def best(self) -> int | None:
         """Return the most wanted rung that was measured and is within the limits."""
-        return min((index for index, taken in self.found.items() if self.limits.hold(taken)), default=None)
+        return min((index for index in self.found if self.good(index)), default=None)
 
     def next(self) -> int | None:
         """Return the rung to measure next, None when none is left that could be better."""
         best = self.best()
-        open_rungs = [index for index in range(len(self.rungs)) if index not in self.found]
-        wanted = [index for index in open_rungs if best is None or index < best]
-        promising = next((index for index in wanted if self.predicts(index)), None)
+        wanted = [index for index in range(len(self.rungs)) if index not in self.found]
+        wanted = wanted if best is None else [index for index in wanted if index < best]
+        timely = [index for index in wanted if not self.rungs[index].for_memory]
+        promising = next((index for index in timely if self.predicts(index)), None)
         if promising is not None or best is not None:
             return promising
-        return open_rungs[-1] if open_rungs else None
+        slow = [index for index, taken in self.found.items() if self.limits.memory_holds(taken)]
+        cheapest = [index for index in timely if self.scale.holds(self.cost(index), self.limits)]
+        if slow or cheapest:  # memory suffices: the last of these is as fast as it gets
+            return cheapest[-1] if cheapest and cheapest[-1] > max(slow, default=-1) else None
+        held = next((index for index in wanted if self.predicts(index)), None)
+        least = len(self.rungs) - 1
+        return held if held is not None else (least if least in wanted else None)
+
+    def bound(self, chosen: int) -> Literal["memory", "time", "nothing"]:
+        if chosen == 0:
+            return "nothing"
+        before = self.found.get(chosen - 1)
+        held = self.limits.memory_holds(before) if before else self.scale.holds(self.cost(chosen - 1), self.limits)
+        return "time" if held else "memory"
 
 
 def fit(
@@ -133,28 +163,35 @@ def fit(
     limits: Limits,
     scale: Scale | None = None,
     take: Callable[[Trial, int], Measured] = measure,
+    known: dict[str, Measured] | None = None,
 ) -> Fitted:
     """Return the most wanted rung whose measured step is within the limits.
 
-    Memory is a limit that holds. Where time does not suffice for any, the last rung within memory is taken.
+    Memory is a limit that holds. Where time does not suffice for any, the fastest rung within memory is taken, but
+    none of those that are for want of memory alone.
 
     Args:
         rungs: From the most wanted to the least.
         limits: Of memory and time.
         scale: What earlier measurements have taught; it is corrected in place.
         take: Measures a trial.
+        known: Trials that were measured before, by what they are; it is added to in place.
 
     Raises:
         DoesNotFitError: Names the memory of the least rung.
     """
+    known = {} if known is None else known
     search = _Search(rungs, limits, scale or Scale())
-    begun = time.monotonic()
+    begun, measured = time.monotonic(), 0
     while len(search.found) < MOST_TRIALS and (index := search.next()) is not None:
         if search.best() is not None and time.monotonic() - begun > _ENOUGH_S:
             break
-        log.info("Trying a training step, %d of at most %d: %s", len(search.found) + 1, MOST_TRIALS, rungs[index].words)
-        taken = take(rungs[index].trial, limits.memory_bytes)
-        log.info("  %s", _told(taken))
+        trial = rungs[index].trial
+        if (taken := known.get(repr(trial))) is None:
+            measured += 1
+            log.info("Trying a training step, %d of at most %d: %s", measured, MOST_TRIALS, rungs[index].words)
+            taken = known[repr(trial)] = take(trial, limits.memory_bytes)
+            log.info("  %s", _told(taken))
         search.found[index] = taken
         search.scale.learn(search.cost(index), taken, limits)
     best = search.best()
@@ -165,11 +202,11 @@ def fit(
         took = search.found[max(search.found)]
         raise DoesNotFitError(f"{least.words} takes {gib(took.peak_bytes)} of {gib(limits.memory_bytes)}")
     taken = search.found[best]
-    return Fitted(best, taken, limits.hold(taken), len(search.found))
+    return Fitted(best, taken, limits.hold(taken), len(search.found), search.bound(best))
 
 
 def _told(taken: Measured) -> str:
     if not taken.ran:
         return "out of memory"
-    computed = " of computing; other programs take the cores meanwhile" if taken.busy else ""
+    computed = f" of computing; {BUSY_WORDS}" if taken.busy else ""
     return f"{gib(taken.peak_bytes)}, {taken.step_s:.2f} s{computed}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ _FINE_PERCENTILE = 10.0
 _WORTH_CROPPING = 0.9  # of the volume that may be left, that a crop is worth its while
 _FLAT_SPACING = 10.0  # times: neighbours in such a stack of slices show other things
 _FLAT_SLICES = 4
+_FEW_SLICES = 3.0  # that a structure spans, under which slices are learned one by one
 _STEP = 1.02  # by which a spacing is made coarser at a time
 
 
@@ -67,7 +68,10 @@ def choose_grid(fingerprint: Fingerprint, cases: Sequence[CaseFacts], intensitie
         voxel, words = target_spacing(spacings, np.array([_kept_shape(case, crop.value) for case in cases]))
         spacing = Noted(list(voxel), words)
     shape = median_shape(cases, crop.value, None if spacing.value == "native" else voxel)
-    dims, reason = _choose_dims(shape, voxel)
+    dims, reason = _choose_dims(shape, voxel, _slices(fingerprint, voxel), stated=spacing.value != "native")
+    if dims == 2 and spacing.value != "native":
+        voxel, spacing = _flat_spacing(spacings, single=shape[2] == 1)
+        shape = median_shape(cases, crop.value, None if spacing.value == "native" else voxel)
     return GridChoice(crop, spacing, shape, voxel, dims, reason)
 
 
@@ -124,6 +128,23 @@ def median_shape(cases: Sequence[CaseFacts], crop: Crop, spacing_mm: Triple | No
     return x, y, z
 
 
+def prepared_shapes(cases: Mapping[str, CaseFacts], grid: GridChoice) -> dict[str, tuple[int, int, int]]:
+    """Return the shape of each case as the network sees it."""
+    native = grid.spacing_mm.value == "native"
+    kept = {name: _kept_shape(case, grid.crop.value) for name, case in cases.items()}
+    return {
+        name: shape if native else output_shape(shape, cases[name].spacing_mm, grid.voxel_mm)
+        for name, shape in kept.items()
+    }
+
+
+def structure_edges(fingerprint: Fingerprint, grid: GridChoice) -> tuple[float, ...]:
+    """Return the extent in voxels, by axis, that shows each structure of a median case."""
+    extents = [found.extent_mm for found in fingerprint.structures.values() if found.cases]
+    widest = np.max(extents, axis=0) if extents else np.zeros(3)
+    return tuple(float(edge) for edge in widest / np.array(grid.voxel_mm))[: grid.dims]
+
+
 def _kept_shape(case: CaseFacts, crop: Crop) -> tuple[int, int, int]:
     return {"none": case.shape, "nonzero": case.nonzero_shape, "air": case.air_shape}[crop]
 
@@ -141,19 +162,50 @@ def _is_flat(fingerprint: Fingerprint) -> bool:
     return fingerprint.shape_range[1][2] == 1
 
 
-def _choose_dims(shape: tuple[int, int, int], voxel_mm: Triple) -> tuple[int, str]:
+def _slices(fingerprint: Fingerprint, voxel_mm: Triple) -> float:
+    """Return how many slices the structures span, as a median."""
+    extents = [found.extent_mm[2] for found in fingerprint.structures.values() if found.cases]
+    return float(np.median(extents)) / voxel_mm[2] if extents else 0.0
+
+
+def _flat_spacing(spacings: NDArray[np.float64], *, single: bool) -> tuple[Triple, Noted]:
+    """Return the spacing of slices that are learned one by one: none is made up between two others."""
+    voxel = _numbers(np.median(spacings, axis=0))
+    if np.ptp(spacings[:, :2], axis=0).max() <= 1e-3:
+        return voxel, Noted(
+            "native", f"all cases have pixels of {size_text(voxel[:2])} mm, and slices stay as they are"
+        )
+    reason = "in mm; median of the cases"
+    if np.ptp(spacings[:, 2]) > 1e-3 and not single:
+        low, high = spacings[:, 2].min(), spacings[:, 2].max()
+        reason += (
+            f"; slices lie {low:.4g} to {high:.4g} mm apart, and those of most cases stay as they are: the others are "
+            "interpolated, as a spacing holds for all axes"
+        )
+    elif not single:
+        reason += ", along z that of all cases, so that no slice is made up between two others"
+    return voxel, Noted(list(voxel), reason)
+
+
+def _choose_dims(shape: tuple[int, int, int], voxel_mm: Triple, slices: float, *, stated: bool) -> tuple[int, str]:
     if shape[2] == 1:
         return 2, "the images are single slices"
     ratio = voxel_mm[2] / max(voxel_mm[:2])
     if min(shape[:2]) > 1 and shape[2] < _FLAT_SLICES:
         return 2, f"{shape[2]} slices are too few to learn what one tells of the next"
+    words = f"slices lie {ratio:.0f} times as far apart as pixels"
     if min(shape[:2]) > 1 and ratio > _FLAT_SPACING:
-        return 2, f"slices lie {ratio:.0f} times as far apart as pixels, so that neighbours show different things"
+        if slices < _FEW_SLICES:
+            return 2, f"{words}, and structures span {slices:.1f} of them"
+        return 3, f"{words}, but structures span {slices:.1f} of them"
     if min(shape) == 1:
         return 3, f"slices across {'xyz'[shape.index(1)]}: kernels and steps along it are 1"
     if max(voxel_mm) / min(voxel_mm) > 2:
-        return 3, f"volumes; on the coarse axis kernels and steps are 1 until the others, {size_text(voxel_mm)} mm, are"
-    return 3, "volumes whose slices tell of each other"
+        return (
+            3,
+            f"on the coarse axis of {size_text(voxel_mm)} mm kernels and steps are 1 until the others are as coarse",
+        )
+    return 3, f"{shape[2]} slices, voxels of {size_text(voxel_mm)} {'mm' if stated else 'pixels'}"
 
 
 def _numbers(values: NDArray[np.float64]) -> Triple:

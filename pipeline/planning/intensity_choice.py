@@ -33,9 +33,15 @@ def choose_intensities(channels: Sequence[ChannelPrint], dtypes: Mapping[str, in
 def _scheme(channel: ChannelPrint, dtypes: Mapping[str, int], *, directed: bool) -> tuple[Scheme, str]:
     words = set(re.split(r"[^a-z0-9]+", channel.name.lower()))
     if words & _CT:
-        return "ct", f"channel {channel.name}: HU mean the same on every scanner; clipped to the structures' range"
+        return (
+            "ct",
+            f"by its name, channel {channel.name} is CT: HU mean the same on every scanner; clipped to the structures' range",
+        )
     if words & _MR:
-        return "zscore", f"channel {channel.name}: its unit differs from scan to scan, so each image by itself"
+        return (
+            "zscore",
+            f"by its name, channel {channel.name} is not in HU: its unit differs from scan to scan, so each image by itself",
+        )
     if not directed:
         kind = "8-bit " if set(dtypes) <= {"uint8"} else ""
         return "rescale", f"{kind}images, each brought to 0..1: their values are a matter of exposure"

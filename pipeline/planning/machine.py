@@ -14,9 +14,6 @@ from pipeline.inference.devices import computes_bf16, pick_device
 Kind = Literal["cpu", "cuda"]
 
 SHARE = 0.8  # of what is free: others start programs too
-# What a training holds beside the step itself: on the CPU libraries, data workers and the validation's volumes, on a
-# GPU the driver's context and the fragments between tensors.
-RESERVE_BYTES: dict[Kind, int] = {"cpu": 3 * 2**29, "cuda": 2**30}
 _MEMINFO = Path("/proc/meminfo")
 _LIMITS = (  # of the memory of a container, and what is used of it
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -35,6 +32,7 @@ class Machine:
         precision: The trainer's precision that suits it.
         precision_reason: Why.
         free_bytes: Memory that is free on it.
+        threads: That a CPU computes with.
     """
 
     kind: Kind
@@ -43,6 +41,7 @@ class Machine:
     precision: str
     precision_reason: str
     free_bytes: int
+    threads: int = 1
 
     @property
     def accelerator(self) -> str:
@@ -77,7 +76,9 @@ def describe_machine(device: str) -> Machine:
     threads = torch.get_num_threads()
     precision = "bf16-mixed" if bf16 else "32-true"
     words = "this CPU computes in bfloat16" if bf16 else "this CPU would only emulate bfloat16, slower than float32"
-    return Machine("cpu", "cpu", f"CPU, {threads} thread{'s' * (threads > 1)}", precision, words, free_memory())
+    return Machine(
+        "cpu", "cpu", f"CPU, {threads} thread{'s' * (threads > 1)}", precision, words, free_memory(), threads
+    )
 
 
 def free_memory() -> int:

@@ -9,12 +9,38 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.strict_yaml import load_strict
+
 WIDTH = 120  # characters of a line
 _INDENT = 2
 _LEAST_TEXT = 30  # characters; a comment narrower than this goes above its key
 _ENDLESS = 2**16  # wide enough that no list is broken into lines
 
 Tree = dict[str, Any]
+
+
+class Verbatim(str):
+    """A line of the header that is copied by its readers: it is not broken, however long it is."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that the config's own reader takes them for texts: it knows numbers that PyYAML does not."""
+
+    def represent_text(self, value: str) -> yaml.Node:
+        # Some readers take 10:00:00 for a number to the base of 60.
+        style = '"' if ":" in value or not _is_plain(value) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def _is_plain(value: str) -> bool:
+    """Tell whether a text stays itself without quotes, or gets them by itself."""
+    text = yaml.safe_dump([value], default_flow_style=True, width=_ENDLESS, allow_unicode=True)
+    return bool(load_strict(text) == [value])
 
 
 @dataclass(frozen=True)
@@ -46,9 +72,9 @@ def render(tree: Tree, header: Sequence[str] = ()) -> str:
 
     Args:
         tree: Mappings, plain values and `Noted` ones.
-        header: Lines that stand as comments at the top.
+        header: Lines that stand as comments at the top; those that are `Verbatim` are not broken.
     """
-    top = [f"# {line}".rstrip() for text in header for line in _wrapped(text, WIDTH - 2)]
+    top = [f"# {line}".rstrip() for text in header for line in _header_lines(text)]
     return "\n".join([*top, *_block(tree, 0)]) + "\n"
 
 
@@ -65,7 +91,7 @@ def _block(tree: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 def _commented(line: str, reason: str, indent: str) -> Iterator[str]:
     """Yield a line with its reason behind it, or above it where it is long."""
-    words = " ".join(reason.split())
+    words = _line(reason)
     if not words:
         yield line
     elif len(line) + len(words) + 4 <= WIDTH:
@@ -73,6 +99,17 @@ def _commented(line: str, reason: str, indent: str) -> Iterator[str]:
     else:
         yield from (f"{indent}# {part}" for part in _wrapped(words, WIDTH - len(indent) - 2))
         yield line
+
+
+def _header_lines(text: str) -> list[str]:
+    space = " " * (len(text) - len(text.lstrip(" ")))
+    # Line breaks of any kind, such as U+2028, would end the comment.
+    one = space + " ".join(text.splitlines()).strip(" ") if isinstance(text, Verbatim) else space + _line(text)
+    return [one] if isinstance(text, Verbatim) else _wrapped(one, WIDTH - 2)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -83,8 +120,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _flow(value: object) -> str:
     """Return a value as it stands on one line of YAML."""
-    if isinstance(value, str) and ":" in value:
-        # Some readers of YAML take 10:00:00 for a number to the base of 60.
-        return yaml.safe_dump(value, default_style='"', width=_ENDLESS, allow_unicode=True).strip()
-    text = yaml.safe_dump(value, default_flow_style=True, width=_ENDLESS, allow_unicode=True, sort_keys=False).strip()
-    return text.removesuffix("...").strip()
+    text = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, width=_ENDLESS, allow_unicode=True, sort_keys=False
+    )
+    return text.strip().removesuffix("...").strip()

@@ -11,6 +11,7 @@ from pipeline.config.errors import UsageError
 from pipeline.planning.fitting import Fitted, Scale
 from pipeline.planning.noted import Noted, Tree
 from pipeline.planning.plan import (
+    SEED_WORDS,
     Options,
     Plan,
     data_root,
@@ -39,8 +40,10 @@ def plan_pose(options: Options) -> Plan:
         DataError: If the annotations cannot be used.
         UsageError: If the memory does not suffice, or an option is for volumes alone.
     """
-    if options.labels is not None or options.spacing_mm is not None:
-        raise UsageError("--labels and --slice-spacing-mm are for volumes, but this data set holds keypoints")
+    if options.labels is not None or options.spacing_mm is not None or options.sheared != "refuse":
+        raise UsageError(
+            "--labels, --slice-spacing-mm and --sheared are for volumes, but this data set holds keypoints"
+        )
     listing = find_poses(options.root, group_pattern=options.group_pattern)
     for origin in listing.origins:
         log.info("%s", origin)
@@ -58,31 +61,32 @@ def plan_pose(options: Options) -> Plan:
     choices = build_pose_ladder(found, options.machine)
     fitted = fit_within(pose_rungs(choices, options.machine, len(found.joints)), options, Scale())
     choice = choices[fitted.index]
-    warnings = steps_warnings(options, fitted)
+    step_s = options.loaded_s(fitted.measured, (choice.batch, 3, *choice.size))
+    warnings = steps_warnings(options, fitted, step_s)
     if found.subjects < _FEW_SUBJECTS:
         warnings.append(f"{found.subjects} labelled subjects are few: label more before trusting the result")
     return Plan(
-        tree=_config(found, choice, fitted, options),
+        tree=_config(found, choice, fitted, options, step_s),
         header=(
             "The data:",
             *(f"  {line}" for line in found.lines()),
             "The machine:",
             f"  memory: {options.memory_words}",
             f"  time: {options.budget.limit_words()}",
-            f"  measured: {measured_words(options, fitted)}",
+            f"  measured: {measured_words(options, fitted, step_s)}",
         ),
         fingerprint={"task": "pose", **found.to_dict()},
-        summary=_summary(found, choice, fitted, options),
+        summary=_summary(found, choice, fitted, options, step_s),
         warnings=tuple(warnings),
     )
 
 
-def _config(found: PosePrint, choice: PoseChoice, fitted: Fitted, options: Options) -> Tree:
+def _config(found: PosePrint, choice: PoseChoice, fitted: Fitted, options: Options, step_s: float) -> Tree:
     return {
-        "seed_everything": 0,
+        "seed_everything": Noted(0, SEED_WORDS),
         "model": {"class_path": "PoseTask", "init_args": _model(found, choice, options)},
         "data": {"class_path": "PoseData", "init_args": _data(found, choice, fitted, options)},
-        "trainer": trainer_section(options, fitted.measured.step_s),
+        "trainer": trainer_section(options, step_s),
     }
 
 
@@ -166,9 +170,11 @@ def _folds(found: PosePrint) -> Noted:
 def _augmentation(found: PosePrint) -> Tree:
     return {
         "rotation_degrees": _rotation(found),
-        "scaling": Noted([0.75, 1.25], "sizes differ by about as much"),
+        "scaling": Noted([0.75, 1.25], "a default: larger and smaller than cut out by a quarter"),
         "flip_p": _flip(found),
-        "half_body_p": Noted(0.1, "persons are often cut off") if _halves(found) else 0.0,
+        "half_body_p": Noted(0.1, "a default for persons, that half of one may be seen alone")
+        if _halves(found)
+        else 0.0,
     }
 
 
@@ -179,11 +185,11 @@ def _halves(found: PosePrint) -> bool:
 def _rotation(found: PosePrint) -> Noted:
     turned = found.turned_degrees
     if turned < _FIXED_DEGREES:
-        return Noted(15, f"subjects lie alike, within +- {turned:.0f} degrees: held by the set-up or upright")
+        return Noted(15, f"subjects lie alike, within +- {turned:.0f} degrees")
     if found.persons:
         degrees = int(min(max(10 * math.ceil(turned / 20), 30), 60))
-        return Noted(degrees, f"persons stand upright, mostly; half of the +- {turned:.0f} degrees found, 30 to 60")
-    return Noted(180, f"animals that turn by +- {turned:.0f} degrees: seen from above, there is no upright")
+        return Noted(degrees, f"half of the +- {turned:.0f} degrees that persons turn by here, from 30 to 60")
+    return Noted(180, f"subjects turn by +- {turned:.0f} degrees: there is no upright to keep")
 
 
 def _flip(found: PosePrint) -> Noted:
@@ -194,8 +200,10 @@ def _flip(found: PosePrint) -> Noted:
     return Noted(0.5, "no joint has a side, so that a mirror image is as good")
 
 
-def _summary(found: PosePrint, choice: PoseChoice, fitted: Fitted, options: Options) -> tuple[tuple[str, str], ...]:
-    step_s, budget = fitted.measured.step_s, options.budget
+def _summary(
+    found: PosePrint, choice: PoseChoice, fitted: Fitted, options: Options, step_s: float
+) -> tuple[tuple[str, str], ...]:
+    budget = options.budget
     return (
         (
             "input",
@@ -206,5 +214,5 @@ def _summary(found: PosePrint, choice: PoseChoice, fitted: Fitted, options: Opti
         ("network", f"hourglass, {choice.stacks} stacks of {choice.features} features, depth {DEPTH}"),
         ("batch", f"{choice.batch} subjects"),
         ("measured", f"{gib(fitted.measured.peak_bytes)} and {step_s:.2f} s a step"),
-        ("training", f"{duration(budget.length_s(step_s))}, about {budget.steps(step_s)} steps"),
+        ("training", f"{duration(budget.length_s(step_s))}, up to {budget.steps(step_s)} steps"),
     )

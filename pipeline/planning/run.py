@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from datamodules.annotations.detection import FORMATS, look
 from datamodules.formats.atomic import write_atomically
 from pipeline.config.errors import UsageError
 from pipeline.config.strict_yaml import load_strict
-from pipeline.planning.noted import plain, render
+from pipeline.planning.noted import Verbatim, plain, render
 from pipeline.planning.plan import Options, Plan
 from pipeline.planning.pose import plan_pose
 from pipeline.planning.segmentation import plan_segmentation
@@ -40,6 +41,7 @@ def run_plan(options: Options, output: Path, *, overwrite: bool = False) -> Plan
         raise UsageError(
             f"--output {output}: {' and '.join(taken)} exist already; name another file or add --overwrite"
         )
+    _ = options.limits  # memory that cannot suffice is refused before anything is read
     start_server()  # while the data is looked at
     kind = kind_of(options.root)
     log.info("%s holds %s; planning for %s", options.root, _KINDS[kind], options.machine.name)
@@ -75,7 +77,7 @@ def config_text(plan: Plan, root: Path, output: Path) -> str:
     """Return a config with its reasons as it is written."""
     header = (
         f"Planned by `pipeline plan` {version('segpose-pipeline')} for {root}. Train with:",
-        f"  {train_command(output)}",
+        Verbatim(f"  {train_command(output)}"),
         *plan.header,
     )
     return render(plan.tree, header)
@@ -83,8 +85,7 @@ def config_text(plan: Plan, root: Path, output: Path) -> str:
 
 def train_command(output: Path) -> str:
     """Return what to run next."""
-    name = str(output)
-    return f"pipeline train --config {name}" if " " not in name else f"pipeline train --config '{name}'"
+    return f"pipeline train --config {shlex.quote(str(output))}"
 
 
 def end_of_plan(plan: Plan, output: Path) -> str:

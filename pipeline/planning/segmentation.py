@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from datamodules.cases import CaseList
 from datamodules.formats.errors import DataError
@@ -12,30 +12,51 @@ from datamodules.integrity.facts import CaseFacts
 from datamodules.integrity.training_check import inspect_for_training
 from datamodules.splits import split_cases
 from pipeline.planning.augmenting import choose_augmentation
-from pipeline.planning.coarse import LEAST_SHARE, consider_coarser, not_coarser, share_seen
+from pipeline.planning.coarse import (
+    AIM,
+    LEAST_SHARE,
+    consider_coarser,
+    not_coarser,
+    percent,
+    share_seen,
+    too_little_seen,
+)
+from pipeline.planning.costs import estimate
 from pipeline.planning.fingerprint import Fingerprint, take_fingerprint
 from pipeline.planning.fitting import Fitted, Scale
-from pipeline.planning.grid_choice import GridChoice, choose_grid
+from pipeline.planning.grid_choice import GridChoice, choose_grid, prepared_shapes, structure_edges
 from pipeline.planning.intensity_choice import choose_intensities
 from pipeline.planning.label_values import list_cases
+from pipeline.planning.noted import plain
 from pipeline.planning.plan import Options, Plan, fit_within, measured_words, steps_warnings
 from pipeline.planning.quantities import duration, gib, size_text
-from pipeline.planning.segmentation_config import Found, config_of
+from pipeline.planning.reserve import Reserve
+from pipeline.planning.segmentation_config import LOADING_WORKERS, Found, config_of
+from pipeline.planning.trial import Measured
 from pipeline.planning.unet_ladder import Choice, build_ladder, rungs_of
+from pipeline.planning.validating import validation_s
 
 log = logging.getLogger(__name__)
 
 _FOLDS = 5
+_FAR_OVER = 1.3  # times the share that is wanted: coarser than need be
 
 
 @dataclass(frozen=True)
 class _Network:
-    """A U-Net that fits, and on which grid."""
+    """A U-Net that fits, and on which grid, for options that know the cases."""
 
     grid: GridChoice
     choice: Choice
     fitted: Fitted
-    remarks: tuple[str, ...]
+    options: Options
+    full: bool  # whether memory has room for a patch that shows enough
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def step_s(self) -> float:
+        shape = (self.choice.batch, self.options.reserve.channels, *self.choice.topology.patch)
+        return self.options.loaded_s(self.fitted.measured, shape)
 
 
 def plan_segmentation(options: Options) -> Plan:
@@ -50,23 +71,45 @@ def plan_segmentation(options: Options) -> Plan:
     )
     folds = folds_of(listing)
     split = listing.split or split_cases(listing.cases, fold=0, folds=folds, seed=0)
-    facts = inspect_for_training(listing, split, options.cache, options.workers)
+    sheared = options.sheared == "resample"
+    facts = inspect_for_training(listing, split, options.cache, options.workers, sheared=sheared)
     fingerprint = take_fingerprint(listing, facts)
     for line in fingerprint.lines():
         log.info("  %s", line)
     intensity = choose_intensities(fingerprint.channels, fingerprint.dtypes, directed=fingerprint.directed)
     schemes = intensity.value if isinstance(intensity.value, list) else [intensity.value]
-    cases = list(facts.values())
-    network = _choose_network(choose_grid(fingerprint, cases, schemes), fingerprint, cases, listing, options)
+    network = _Search(fingerprint, facts, listing, options).network(
+        choose_grid(fingerprint, list(facts.values()), schemes)
+    )
     augmentation = choose_augmentation(fingerprint, facts, listing.labels.names, network.grid)
-    found = Found(listing, declared, folds, intensity, augmentation, network.grid, network.choice, network.fitted)
-    tree = config_of(found, options)
-    warnings = [*network.remarks, *steps_warnings(options, network.fitted)]
+    shapes = prepared_shapes(facts, network.grid)
+    last_s = validation_s(
+        [shapes[case] for case in split.validation],
+        network.choice.topology.patch,
+        len([axis for axis in plain(augmentation).get("mirror_axes", []) if axis < network.grid.dims]),
+        network.fitted.measured.step_s,
+        network.choice.batch,
+    )
+    options = replace(network.options, budget=replace(options.budget, validation_s=last_s))
+    network = replace(network, options=options)
+    found = Found(
+        listing,
+        declared,
+        folds,
+        intensity,
+        augmentation,
+        network.grid,
+        network.choice,
+        network.fitted,
+        network.step_s,
+        fingerprint,
+    )
+    warnings = [*network.remarks, *steps_warnings(options, network.fitted, network.step_s)]
     return Plan(
-        tree=tree,
-        header=_header(fingerprint, network, options),
+        tree=config_of(found, options),
+        header=_header(fingerprint, network, len(split.validation)),
         fingerprint={"task": "segmentation", **fingerprint.to_dict()},
-        summary=_summary(network, options),
+        summary=_summary(network, len(split.validation)),
         warnings=tuple(warnings),
     )
 
@@ -88,56 +131,94 @@ def folds_of(listing: CaseList) -> int:
     return max(2, min(_FOLDS, groups))
 
 
-def _choose_network(
-    grid: GridChoice, fingerprint: Fingerprint, cases: list[CaseFacts], listing: CaseList, options: Options
-) -> _Network:
-    """Measure U-Nets until one fits, on a coarser grid if too little of a volume would be seen."""
-    scale = Scale()
-    log.info("Memory: %s; %s", options.memory_words, options.budget.limit_words())
-    network = _fit(grid, listing, options, scale)
-    if grid.dims == 2 or share_seen(network.choice.topology.patch, grid) >= LEAST_SHARE:
-        return network
-    coarser, remark = consider_coarser(grid, network.choice.topology.patch, fingerprint, cases)
-    if coarser is not None:
-        again = _fit(coarser, listing, options, scale)
-        if share_seen(again.choice.topology.patch, coarser) >= LEAST_SHARE:
-            network = again
-        else:
-            remark = not_coarser(grid, network.choice.topology.patch)
-    return _Network(network.grid, network.choice, network.fitted, (remark,))
+@dataclass
+class _Search:
+    """The search for a U-Net, on one grid or several, whose measurements serve each other."""
+
+    fingerprint: Fingerprint
+    facts: dict[str, CaseFacts]
+    listing: CaseList
+    options: Options
+    scale: Scale = field(default_factory=Scale)
+    known: dict[str, Measured] = field(default_factory=dict)
+
+    def network(self, grid: GridChoice) -> _Network:
+        """Measure U-Nets until one fits, on a coarser grid if memory lets too little of a volume be seen."""
+        network = self._fit(grid)
+        patch = network.choice.topology.patch
+        if share_seen(patch, grid) >= LEAST_SHARE:
+            return network
+        if grid.dims == 2 or network.full:
+            return replace(network, remarks=(too_little_seen(grid, patch, network.fitted.bound),))
+        best, remark = self._coarser(network)
+        if best is None:
+            return replace(network, remarks=(remark,))
+        return replace(best, remarks=(remark,))
+
+    def _coarser(self, network: _Network) -> tuple[_Network | None, str]:
+        grid, patch = network.grid, network.choice.topology.patch
+        voxels = math.prod(patch) / AIM
+        best: _Network | None = None
+        for _ in range(2):
+            cases = list(self.facts.values())
+            coarser, remark = consider_coarser(grid, patch, self.fingerprint, cases, voxels)
+            if coarser is None:
+                return best, remark
+            again = self._fit(coarser)
+            seen = again.choice.topology.patch
+            share = share_seen(seen, coarser)
+            if share < LEAST_SHARE:
+                return best, remark if best is not None else not_coarser(grid, patch)
+            best = again
+            if share < _FAR_OVER * LEAST_SHARE:
+                break
+            voxels = math.prod(seen) / AIM  # a larger patch fits than was reckoned with: finer will do
+        return best, remark
+
+    def _fit(self, grid: GridChoice) -> _Network:
+        largest = max(math.prod(shape) for shape in prepared_shapes(self.facts, grid).values())
+        channels = len(self.listing.channel_names), self.listing.labels.num_channels
+        machine = self.options.machine
+        large = machine.kind == "cuda"
+        workers = LOADING_WORKERS[machine.kind]
+        options = replace(self.options, reserve=Reserve(workers, largest, *channels, on_gpu=large))
+        log.info("Memory: %s; %s", options.memory_words, options.budget.limit_words())
+        voxels = len(self.listing.cases) * math.prod(grid.shape)
+        choices = build_ladder(grid, machine, voxels, structure_edges(self.fingerprint, grid))
+        rungs = rungs_of(choices, machine, channels, overlapping=self.listing.labels.overlapping)
+        fitted = fit_within(rungs, options, self.scale, self.known)
+        full = any(
+            share_seen(choice.topology.patch, grid) >= LEAST_SHARE
+            and self.scale.holds(estimate(rung.trial), options.limits)
+            for choice, rung in zip(choices, rungs, strict=True)
+        )
+        return _Network(grid, choices[fitted.index], fitted, options, full)
 
 
-def _fit(grid: GridChoice, listing: CaseList, options: Options, scale: Scale) -> _Network:
-    choices = build_ladder(grid, options.machine, len(listing.cases) * math.prod(grid.shape))
-    channels = len(listing.channel_names), listing.labels.num_channels
-    overlapping = listing.labels.overlapping
-    rungs = rungs_of(choices, options.machine, channels, overlapping=overlapping)
-    fitted = fit_within(rungs, options, scale)
-    return _Network(grid, choices[fitted.index], fitted, ())
-
-
-def _header(fingerprint: Fingerprint, network: _Network, options: Options) -> tuple[str, ...]:
+def _header(fingerprint: Fingerprint, network: _Network, cases: int) -> tuple[str, ...]:
+    options = network.options
     return (
         "The data:",
         *(f"  {line}" for line in fingerprint.lines()),
         "The machine:",
         f"  memory: {options.memory_words}",
-        f"  time: {options.budget.limit_words()}",
-        f"  measured: {measured_words(options, network.fitted)}",
+        f"  time: {options.budget.limit_words()}; {options.budget.validation_words(cases)}",
+        f"  measured: {measured_words(options, network.fitted, network.step_s)}",
         *(f"Note: {remark}" for remark in network.remarks),
     )
 
 
-def _summary(network: _Network, options: Options) -> tuple[tuple[str, str], ...]:
-    grid, choice, step_s = network.grid, network.choice, network.fitted.measured.step_s
-    topology, budget = choice.topology, options.budget
+def _summary(network: _Network, cases: int) -> tuple[tuple[str, str], ...]:
+    grid, choice, step_s = network.grid, network.choice, network.step_s
+    topology, budget = choice.topology, network.options.budget
     spacing = grid.spacing_mm.value
-    share = share_seen(topology.patch, grid)
+    share = percent(share_seen(topology.patch, grid))
     return (
         ("spacing", "as stored" if spacing == "native" else f"{size_text(list(spacing))} mm, crop '{grid.crop.value}'"),
         (
             "patch",
-            f"{size_text(topology.patch)} of a median {size_text(grid.shape)} ({share:.0%}), batch {choice.batch}",
+            f"{size_text(topology.patch)} of a median {size_text(grid.shape[: grid.dims])} ({share}), "
+            f"batch {choice.batch}",
         ),
         (
             "network",
@@ -145,5 +226,6 @@ def _summary(network: _Network, options: Options) -> tuple[tuple[str, str], ...]
             f"{', '.join(map(str, choice.channels))}",
         ),
         ("measured", f"{gib(network.fitted.measured.peak_bytes)} and {step_s:.2f} s a step"),
-        ("training", f"{duration(budget.length_s(step_s))}, about {budget.steps(step_s)} steps"),
+        ("training", f"{duration(budget.length_s(step_s))}, up to {budget.steps(step_s)} steps"),
+        ("then", budget.validation_words(cases)),
     )

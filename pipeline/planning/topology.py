@@ -45,14 +45,15 @@ def plan_topology(shape: Sequence[int], spacing_mm: Sequence[float], scale: floa
     Args:
         shape: Median shape of the cases on the network's grid; an axis of one voxel stays one.
         spacing_mm: Distance of its voxels.
-        scale: Part of the shape's edges that the patch has. At 1 the patch holds the whole shape.
+        scale: Part of the shape's edges that the patch has. At 1 the patch holds the whole shape. An axis that would
+            fall under twice `LEAST_EDGE` stays there, or whole where it has no more, and the others give way for it.
 
     Source: Isensee et al. 2021, nnU-Net, supplementary note 2.
     """
-    wanted = [max(1.0, size * scale) if size > 1 else 1.0 for size in shape]
+    wanted = _shrunk(shape, scale)
     if max(wanted) < 2 * LEAST_EDGE:
         # A U-Net has two levels at least: what is smaller is padded.
-        wanted = [float(2 * LEAST_EDGE) if size > 1 else 1.0 for size in wanted]
+        wanted = [float(2 * LEAST_EDGE) if size > 1 else 1.0 for size in shape]
     sizes = [math.ceil(size) for size in wanted]
     seen: set[tuple[int, ...]] = set()
     while tuple(sizes) not in seen:
@@ -66,6 +67,21 @@ def plan_topology(shape: Sequence[int], spacing_mm: Sequence[float], scale: floa
     steps = [math.prod(step) for step in zip(*strides, strict=True)]
     patch = tuple(math.ceil(size / step) * step for size, step in zip(sizes, steps, strict=True))
     return Topology(patch, strides, kernels)
+
+
+def _shrunk(shape: Sequence[int], scale: float) -> list[float]:
+    """Return the edges of a part of a shape: alike to it, but no axis is thinned beyond what two levels need."""
+    least = [float(min(size, 2 * LEAST_EDGE)) for size in shape]
+    voxels = math.prod(shape) * scale ** sum(size > 1 for size in shape)
+    held: set[int] = set()
+    while True:
+        free = [axis for axis in range(len(shape)) if axis not in held]
+        left = voxels / math.prod(least[axis] for axis in held)
+        part = (left / math.prod(shape[axis] for axis in free)) ** (1 / len(free)) if free else 0.0
+        short = {axis for axis in free if shape[axis] * part <= least[axis]}
+        if not short:
+            return [least[axis] if axis in held else shape[axis] * part for axis in range(len(shape))]
+        held |= short
 
 
 def _below(value: float) -> int:

@@ -112,6 +112,7 @@ def measure(trial: Trial, limit_bytes: int) -> Measured:
     child = context.Process(target=_report, args=(trial, limit_bytes, torch.get_num_threads(), sending), daemon=True)
     child.start()
     sending.close()
+    answer: Any = None
     try:
         answer = receiving.recv()
     except EOFError:
@@ -121,6 +122,8 @@ def measure(trial: Trial, limit_bytes: int) -> Measured:
         log.warning("A trial was killed by the system, most often for lack of memory")
         return Measured(limit_bytes, math.inf)
     finally:
+        if answer is None:
+            child.kill()  # as of Ctrl-C that only this process was told
         child.join()
         receiving.close()
     if isinstance(answer, str):
@@ -192,15 +195,18 @@ def _take_step(trial: Trial, steps: int) -> tuple[float, bool]:
 def _undisturbed(seconds: float, computed_s: float, device: torch.device) -> tuple[float, bool]:
     """Return what a step takes that has its cores for itself, and whether this one had not.
 
+    On a CPU the choice of a network must not depend on what else the machine did meanwhile: what the step computed
+    counts, never the clock.
+
     Args:
         seconds: By the clock.
         computed_s: What all threads computed together.
         device: On a GPU the clock alone counts.
     """
+    if device.type != "cpu":
+        return seconds, False
     alone = computed_s / torch.get_num_threads()
-    if device.type == "cpu" and seconds > _BUSY * alone:
-        return _USUAL_WAIT * alone, True
-    return seconds, False
+    return _USUAL_WAIT * alone, seconds > _BUSY * alone
 
 
 def _cast(trial: Trial) -> AbstractContextManager[object]:

@@ -14,28 +14,10 @@ from pipeline.planning.quantities import size_text
 from pipeline.planning.topology import Topology, plan_topology
 from pipeline.planning.trial import Trial
 
-_SCALES = (
-    0.95,
-    0.9,
-    0.85,
-    0.8,
-    0.75,
-    0.7,
-    0.65,
-    0.6,
-    0.55,
-    0.5,
-    0.42,
-    0.35,
-    0.3,
-    0.25,
-    0.2,
-    0.16,
-    0.13,
-    0.1,
-)  # of the median shape's edges
+_SHRINK = 0.93  # by which the edges of a patch shrink from one rung to the next
+_SHOWN = {2: 128, 3: 48}  # voxels of an edge that time alone never takes away
 _CPU_WIDTHS = (32, 24, 16)
-_NARROWEST = 8
+_NARROW_WIDTHS = (16, 12, 8)  # with the least batch, before the patch gets smaller
 _GPU_WIDTH = 32
 _CPU_VOXELS = {2: 150_000, 3: 360_000}  # of a step: more only takes time from the number of steps
 _MOST_BATCH = 12
@@ -52,12 +34,14 @@ class Choice:
         channels: Of each level.
         batch: Patches of a step.
         large: With the residual encoder of nnU-Net's presets, for GPUs.
+        for_memory: Whether its patch shows less than the structures, which only want of memory excuses.
     """
 
     topology: Topology
     channels: tuple[int, ...]
     batch: int
     large: bool
+    for_memory: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """Return the network's arguments as a config has them, without reasons."""
@@ -82,30 +66,60 @@ class Choice:
         return f"patch {size_text(self.topology.patch)}, batch {self.batch}, channels {list(self.channels)}"
 
 
-def build_ladder(grid: GridChoice, machine: Machine, voxels: int) -> list[Choice]:
+def build_ladder(grid: GridChoice, machine: Machine, voxels: int, shown: Sequence[float] = ()) -> list[Choice]:
     """Return the U-Nets to choose from.
 
-    On a CPU a step's seconds are the limit, so that the batch is small, and width is given up before context; on a GPU
-    it is memory, so that width stays and the batch shrinks first, then the patch.
+    On a CPU a step's seconds are the limit: batch and width are given up before context. On a GPU it is memory, so that
+    width stays and the batch shrinks first, then the patch. Patches that show less than a structure come last.
 
     Args:
         grid: On which the network works.
         machine: Where it trains.
         voxels: Of all cases, against which a batch is bounded.
+        shown: Extent of the largest structure in voxels, by axis.
     """
     shape, spacing = grid.shape[: grid.dims], grid.voxel_mm[: grid.dims]
-    whole = plan_topology(shape, spacing)
+    whole, *parts = shrinking(shape, spacing)
     if machine.kind == "cpu":
         choices = [_choice(whole, width, _cpu_batch(whole, voxels)) for width in _CPU_WIDTHS]
-        parts = [plan_topology(shape, spacing, scale) for scale in _SCALES]
-        choices += [_choice(part, _CPU_WIDTHS[-1], _cpu_batch(part, voxels)) for part in parts]
-        choices += [_choice(part, _NARROWEST, 2) for part in parts[len(parts) // 3 :]]
+        choices += [_choice(whole, width, 2) for width in _NARROW_WIDTHS]
+        wide, narrow = _CPU_WIDTHS[-1], _NARROW_WIDTHS[1:]
+        large = [part for part in parts if not _too_small(part, shape, shown)]
+        choices += [_choice(part, wide, _cpu_batch(part, voxels)) for part in large]
+        choices += [_choice(part, width, 2) for width in narrow for part in large[-1:]]
+        small = [part for part in parts if part not in large]
+        choices += [_choice(part, width, 2, for_memory=True) for part in small for width in (wide, narrow[-1])]
     else:
         batches = range(_largest_batch(whole, voxels), 1, -1)
         choices = [_choice(whole, _GPU_WIDTH, batch, large=True) for batch in batches]
-        parts = [plan_topology(shape, spacing, scale) for scale in _SCALES]
-        choices += [_choice(part, _GPU_WIDTH, 2, large=True) for part in parts]
-    return list({(choice.topology.patch, choice.channels, choice.batch): choice for choice in choices}.values())
+        choices += [
+            _choice(part, _GPU_WIDTH, 2, large=True, for_memory=_too_small(part, shape, shown)) for part in parts
+        ]
+    first: dict[object, Choice] = {}
+    for choice in choices:
+        first.setdefault((choice.topology.patch, choice.channels, choice.batch), choice)
+    return sorted(first.values(), key=lambda choice: choice.for_memory)
+
+
+def shrinking(shape: Sequence[int], spacing_mm: Sequence[float]) -> list[Topology]:
+    """Return the topology of a whole shape and of ever smaller parts of it, to the least that there is."""
+    found = [plan_topology(shape, spacing_mm)]
+    least, scale = plan_topology(shape, spacing_mm, 1e-6), 1.0
+    while found[-1].patch != least.patch:
+        scale *= _SHRINK
+        part = plan_topology(shape, spacing_mm, scale)
+        if math.prod(part.patch) < math.prod(found[-1].patch):
+            found.append(part)
+        elif scale < 1e-5:
+            break
+    return found
+
+
+def _too_small(topology: Topology, shape: Sequence[int], shown: Sequence[float]) -> bool:
+    """Tell whether a patch shows less than a structure, or than what is enough of a large one."""
+    enough = _SHOWN[len(shape)]
+    wanted = [min(size, enough, *shown[axis : axis + 1]) for axis, size in enumerate(shape)]
+    return any(mine < theirs for mine, theirs in zip(topology.patch, wanted, strict=True))
 
 
 def rungs_of(
@@ -132,16 +146,17 @@ def rungs_of(
                 device=machine.device,
             ),
             choice.words,
+            choice.for_memory,
         )
         for choice in choices
     ]
 
 
-def _choice(topology: Topology, width: int, batch: int, *, large: bool = False) -> Choice:
+def _choice(topology: Topology, width: int, batch: int, *, large: bool = False, for_memory: bool = False) -> Choice:
     flat = len(topology.patch) == 2
     most = (512 if flat else 320) if large else (8 if flat else 10) * width
     channels = tuple(min(width * 2**level, most) for level in range(topology.levels))
-    return Choice(topology, channels, batch, large)
+    return Choice(topology, channels, batch, large, for_memory)
 
 
 def _cpu_batch(topology: Topology, voxels: int) -> int:

@@ -95,6 +95,11 @@ def test_f14_an_undeclared_value_is_refused_with_the_remedy(stored):
         assert part in message
 
 
+def test_f14_the_255_of_a_mask_of_one_bit_is_explained():
+    with pytest.raises(DataError, match=r"undeclared: 255; .*such as \{255: 0\}; \{255: 1\} for masks of one bit"):
+        ORGANS.encode(np.array([[[0, 255]]]))
+
+
 def test_f14_values_with_gaps_that_are_declared_are_fine():
     np.testing.assert_array_equal(ORGANS.encode(np.array([[[4, 0]]])), [[[2, 0]]])
 

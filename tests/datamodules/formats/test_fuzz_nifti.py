@@ -154,6 +154,11 @@ def set_field(data, chance):
     data[start : start + number.itemsize] = written
 
 
+def turn_size(data, _):
+    """Give the header's length, which tells the byte order of all that follows, the other one."""
+    data[:4] = data[3::-1]
+
+
 def flip(data, chance):
     reach = chance.choice([len(data), min(len(data), 400)])
     data[chance.randrange(reach)] ^= 1 << chance.randrange(8)
@@ -187,7 +192,7 @@ def mutate(data, chance, ways):
 
 def one_file(intact, chance):
     """Return the name and the bytes of a mutated file, and its content decompressed, None where it is no gzip."""
-    ways = [set_field] * 4 + [flip] * 2 + [overwrite, cut, cut_out, prolong]
+    ways = [set_field] * 4 + [flip] * 2 + [turn_size, overwrite, cut, cut_out, prolong]
     way = chance.randrange(4)
     content = mutate(intact, chance, [set_field] if way == 0 else ways) if way < 3 else intact
     if way < 2:
