@@ -1,7 +1,7 @@
 """A case: the files of one examination, its image and its label."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +115,7 @@ class CaseList:
         split: Which cases train and which validate, where the data set itself says so.
         unlabelled: Images that were left out as they have no label.
         unused: Label files that were left out as they have no image.
+        incomplete: The files of each case that was left out as it lacks a channel.
         notes: What else was passed over or looks odd, each as a sentence that names the files.
     """
 
@@ -126,6 +127,7 @@ class CaseList:
     split: Split | None = None
     unlabelled: tuple[Path, ...] = ()
     unused: tuple[Path, ...] = ()
+    incomplete: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

@@ -43,6 +43,10 @@ def findings_of_description(listing: CaseList) -> list[Finding]:
 
 
 def _left_out(listing: CaseList) -> Iterator[Finding]:
+    for case, files in listing.incomplete.items():
+        message = f"not all of the {len(listing.channel_names)} channels are there: {files}"
+        remedy = "add the missing files, or mend `channel_names` in dataset.json"
+        yield Finding("missing-channel", "error", message, remedy, (case,))
     if listing.unlabelled:
         names = tuple(sorted(_name(path) for path in listing.unlabelled))
         message = f"{len(names)} images without a label: {_shown(names)}"
@@ -65,7 +69,7 @@ def _dataset_json(listing: CaseList) -> Iterator[Finding]:
         message = f"dataset.json lacks {', '.join(missing)}"
         remedy = "add them; nnU-Net itself would refuse the data set"
         yield Finding("dataset-json-incomplete", "warning", message, remedy, path=str(path))
-    count = len(listing.cases) + len(listing.unlabelled)
+    count = len(listing.cases) + len(listing.unlabelled) + len(listing.incomplete)
     if description.get("numTraining", count) != count:
         message = f"dataset.json states numTraining {description['numTraining']}, and there are {count} cases"
         remedy = "mend the number, or find the cases that are missing or too many"

@@ -47,7 +47,7 @@ def find_cases(
         label_map: `{stored: declared}` label values, applied before they are checked.
         spacing_mm: Spacing along X, Y, Z of stacks and folders of slices.
         fold: Which of the folds that the data set itself states, where it does.
-        complete: Refuse an image without a label; if not, it is left out and listed as `unlabelled`.
+        complete: Refuse an image without a label or a case without all channels; if not, they are left out and listed.
 
     Raises:
         DataError: If there are no cases, a label or channel is missing, names are equal but for case, or one
@@ -93,6 +93,7 @@ def find_cases(
         split=split,
         unlabelled=found.unlabelled,
         unused=found.unused,
+        incomplete=dict(found.incomplete),
         notes=tuple(notes),
     )
 

@@ -1,7 +1,7 @@
 """What every layout of a data set offers, and what it finds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,8 @@ class Stated:
         labels: `{name: value}`, in place of what the data set itself declares.
         spacing_mm: Spacing along X, Y, Z of stacks and folders of slices.
         fold: Which of the data set's own folds validates.
-        complete: Whether an image without its label is refused; if not, it is left out and listed.
+        complete: Whether an image without its label, and a case without all channels, is refused; if not, it is left
+            out and listed.
     """
 
     labels: Declared | None = None
@@ -47,6 +48,7 @@ class Found:
         split: Which cases train and which validate, where the layout says so.
         unlabelled: Images that have no label.
         unused: Labels that have no image.
+        incomplete: What files there are of cases that lack a channel, by case.
         notes: What else was passed over, each as a sentence.
     """
 
@@ -58,6 +60,7 @@ class Found:
     split: Split | None = None
     unlabelled: tuple[Path, ...] = ()
     unused: tuple[Path, ...] = ()
+    incomplete: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

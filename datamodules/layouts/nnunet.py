@@ -1,10 +1,11 @@
 """nnU-Net's raw layout: numbered channels in imagesTr/, labels in labelsTr/, names in dataset.json."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.case_names import CHANNEL_SUFFIX, group_channels, list_volumes, refuse_unsafe
+from datamodules.case_names import CHANNEL_SUFFIX, group_channels, list_volumes, refuse_unsafe, same_name
 from datamodules.cases import Case
 from datamodules.dataset_json import declared_channels, is_decathlon, listed_files, read_description
 from datamodules.formats import image, suffix_of, volume_name
@@ -47,19 +48,25 @@ def cases(root: Path, stated: Stated) -> Found:
             remedy="rename them",
         )
     groups = group_channels(folder, files)
-    if wrong := [name for name in groups if sorted(groups[name]) != wanted and not _is_one_image(groups[name])]:
-        found = [f"{name}: {', '.join(path.name for path in groups[name].values())}" for name in sorted(wrong)]
+    incomplete = {
+        name: ", ".join(path.name for path in found.values())
+        for name, found in sorted(groups.items())
+        if sorted(found) != wanted and not _is_one_image(found)
+    }
+    if incomplete and (stated.complete or len(incomplete) == len(groups)):
         raise DataError(
             folder,
             expected=f"channels {', '.join(f'_{channel:04d}' for channel in wanted)} of every case",
-            found="; ".join(found[:5]),
+            found="; ".join([f"{name}: {files}" for name, files in incomplete.items()][:5]),
             remedy="add the missing files, or mend `channel_names` in dataset.json",
         )
     if not (root / "labelsTr").is_dir():
         raise DataError(root / "labelsTr", expected="a folder of labels", found="none", remedy="add it")
-    images = {name: tuple(found[channel] for channel in sorted(found)) for name, found in groups.items()}
+    whole = {name: found for name, found in groups.items() if name not in incomplete}
+    images = {name: tuple(found[channel] for channel in sorted(found)) for name, found in whole.items()}
     labels = by_name(root / "labelsTr", _of_ending(root / "labelsTr", description))
-    return join_labels(images, labels, root / "labelsTr", stated)
+    mine = {name: path for name, path in labels.items() if name not in map(same_name, incomplete)}
+    return replace(join_labels(images, mine, root / "labelsTr", stated), incomplete=incomplete)
 
 
 def _of_ending(folder: Path, description: Mapping[str, Any]) -> list[Path]:

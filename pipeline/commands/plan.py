@@ -34,8 +34,8 @@ def plan(
         output: The config to write, such as my.yaml.
         memory: What the training may take, such as 8GiB; 80 % of what is free on the device if not given.
         time: Length of the training, such as 45m, 1h or 2d. The last validation, of whole cases from their files, comes
-            after it, and is taken off where it is more than a tenth, but for half of the time; if not given, what the network needs for 1000 steps on a
-            CPU (2000 for keypoints) and 25000 on a GPU.
+            after it; where that takes over a tenth it is taken off, half of the time at most. If not given, what the
+            network needs for 1000 steps on a CPU (2000 for keypoints) and 25000 on a GPU.
         device: auto, cpu, cuda or cuda:N.
         workers: Processes that read; 0 reads in this one.
         cache_dir: Where what was read is kept; by default .cache/segpose-pipeline in the home folder.

@@ -74,7 +74,7 @@ def too_little_seen(grid: GridChoice, patch: Sequence[int], bound: str) -> str:
     """
     share = percent(share_seen(patch, grid))
     if grid.dims == 2:
-        return f"A patch shows {share} of a median image, for want of {bound}: what lies farther apart is not seen together"
+        return f"A patch shows {share} of a median image, for want of {bound}: farther things are not seen together"
     return f"{_told(share_seen(patch, grid))}; memory has room for more, but a step's time has not, so give more --time"
 
 
@@ -85,8 +85,8 @@ def percent(share: float) -> str:
 
 def _told(share: float) -> str:
     return (
-        f"A patch shows {percent(share)} of a median volume, under a quarter, so that far parts are never seen together; "
-        "coarse-to-fine would need a second network, which there is none of here"
+        f"A patch shows {percent(share)} of a median volume, under a quarter, so that far parts are never seen "
+        "together; coarse-to-fine would need a second network, which there is none of here"
     )
 
 

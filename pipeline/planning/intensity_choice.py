@@ -35,12 +35,12 @@ def _scheme(channel: ChannelPrint, dtypes: Mapping[str, int], *, directed: bool)
     if words & _CT:
         return (
             "ct",
-            f"by its name, channel {channel.name} is CT: HU mean the same on every scanner; clipped to the structures' range",
+            f"by its name, channel {channel.name} is CT: HU mean the same everywhere; clipped to the structures' range",
         )
     if words & _MR:
         return (
             "zscore",
-            f"by its name, channel {channel.name} is not in HU: its unit differs from scan to scan, so each image by itself",
+            f"by its name, channel {channel.name} is not in HU: scans differ in unit, so each image by itself",
         )
     if not directed:
         kind = "8-bit " if set(dtypes) <= {"uint8"} else ""

@@ -106,7 +106,7 @@ CHANNELS = {
         {("channel-geometry", ("b",))},
         3,
     ),
-    "missing": (lambda d: d.scan("b", 1).unlink(), {("missing-channel", ())}, 1),
+    "missing": (lambda d: d.scan("b", 1).unlink(), {("missing-channel", ("b",))}, 3),
     "NaN": (lambda d: d.put(d.scan("b", 1), (1, 2, 3), np.nan, np.float32), {("not-finite", ("b",))}, 3),
     "copied to another channel": (
         lambda d: [shutil.copy(d.scan(case, 0), d.scan(case, 1)) for case in ALL],

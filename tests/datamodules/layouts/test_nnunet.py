@@ -76,6 +76,19 @@ def test_a_missing_channel_is_refused(tmp_path, write_dataset):
         find_cases(root)
 
 
+def test_a_case_without_all_channels_can_be_left_out_and_listed(tmp_path, write_dataset):
+    root = write_dataset(tmp_path, ["a", "b", "c"], channels=2)
+    (root / "imagesTr" / "b_0001.nii.gz").unlink()
+    listing = find_cases(root, complete=False)
+    assert ids(listing) == ["a", "c"]
+    assert listing.incomplete == {"b": "b_0000.nii.gz"}
+    assert listing.unused == ()
+    for name in ("a", "c"):
+        (root / "imagesTr" / f"{name}_0001.nii.gz").unlink()
+    with pytest.raises(DataError, match="channels _0000, _0001 of every case"):
+        find_cases(root, complete=False)
+
+
 def test_names_without_a_channel_are_refused(tmp_path, write_dataset):
     root = write_dataset(tmp_path, ["a"])
     (root / "imagesTr" / "a_0000.nii.gz").rename(root / "imagesTr" / "a.nii.gz")

@@ -50,6 +50,13 @@ def test_sides_that_change_places_from_case_to_case_are_none(make_facts, make_fi
     assert found["mirror_axes"].value == [0]
 
 
+def test_a_structure_has_one_partner_at_most_and_few_are_named(make_facts, make_fingerprint):
+    left = {f"l{n}": ((30, 40), (20, 30), (10, 20)) for n in range(6)}
+    right = {f"r{n}": ((5, 15), (20, 30), (10, 20)) for n in range(6)}
+    reason = chosen([make_facts(str(n), boxes=left | right) for n in range(3)], make_fingerprint)["mirror_axes"].reason
+    assert reason.startswith("l0 and r0, l1 and r1, l2 and r2 and 3 more pairs lie")
+
+
 def test_pictures_are_turned_and_mirrored_at_will(make_facts, make_fingerprint):
     facts = [make_facts(str(n), shape=(64, 64, 1), boxes={"cell": ((5, 9), (5, 9), (0, 1))}) for n in range(3)]
     found = chosen(facts, make_fingerprint, suffix=".png")

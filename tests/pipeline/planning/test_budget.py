@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.planning.budget import LEAST_STEPS, SHARE, USUAL_STEPS, Budget
+from pipeline.planning.budget import LEAST_STEPS, SHARE, SHORT_STEPS, USUAL_STEPS, Budget
 from pipeline.planning.quantities import parse_seconds
 
 
@@ -33,5 +33,27 @@ def test_a_short_time_does_not_ask_for_the_impossible():
 
 def test_the_reason_names_steps_and_seconds():
     words = Budget("cpu", 3600).max_time(1.5).reason
-    assert "1920 steps of 1.50 s" in words
+    assert f"up to {int(SHARE * 3600 / 1.5)} steps of 1.50 s" in words
     assert "as was asked for" in words
+
+
+def test_a_short_time_asks_for_fewer_steps_and_a_long_one_for_many():
+    wanted = [Budget("cpu", seconds).wanted_steps for seconds in (60, 300, 3600, 86400)]
+    assert wanted[:2] == [SHORT_STEPS, SHORT_STEPS]
+    assert wanted == sorted(wanted)
+    assert wanted[-1] == LEAST_STEPS["segmentation"]["cpu"]
+
+
+def test_a_long_last_validation_is_taken_off_the_time_and_half_is_left():
+    short, long, huge = (Budget("cpu", 1000, validation_s=seconds) for seconds in (90, 400, 5000))
+    assert (short.length_s(1), long.length_s(1), huge.length_s(1)) == (1000, 600, 500)
+    assert long.max_time(1).value == "00:00:10:00"
+    assert "the rest is for the last validation" in long.max_time(1).reason
+    assert "0:06:40, which --time counts" in long.validation_words(3)
+    assert "beyond --time" in short.validation_words(3)
+    assert "over half of --time" in huge.validation_words(3)
+
+
+def test_the_limit_of_a_step_comes_with_its_arithmetic():
+    assert "75% of 1:00:00, divided by the 1000 steps" in Budget("cpu", 3600).limit_words()
+    assert "no network does with less" in Budget("cpu", 10).limit_words()

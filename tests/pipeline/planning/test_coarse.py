@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from pipeline.planning.coarse import consider_coarser, not_coarser, share_seen
+from pipeline.planning.coarse import consider_coarser, not_coarser, share_seen, too_little_seen
 from pipeline.planning.grid_choice import choose_grid
 
 
@@ -40,10 +42,17 @@ def test_small_structures_keep_the_spacing_fine(large):
     grid, fingerprint, cases = large(7)
     coarser, words = consider_coarser(grid, (64, 64, 64), fingerprint, cases)
     assert coarser is None
-    assert "the spacing stays 1 x 1 x 1 mm" in words
+    assert "The spacing stays 1 x 1 x 1 mm" in words
     assert "organ would be" in words
 
 
 def test_where_nothing_is_gained_it_is_said(large):
     grid, _, _ = large(50)
     assert "stays 1 x 1 x 1 mm, as a coarser one shows no more" in not_coarser(grid, (64, 64, 64))
+
+
+def test_a_share_under_one_percent_has_a_decimal(large):
+    grid, _, _ = large(50)
+    assert "0.4% of a median volume" in too_little_seen(grid, (32, 32, 32), "time")
+    flat = dataclasses.replace(grid, dims=2)
+    assert too_little_seen(flat, (32, 32), "time").startswith("A patch shows 3% of a median image, for want of time")

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -86,3 +87,27 @@ def test_a_real_step_is_measured_if_nothing_else_is_said():
     found = fit(LADDER[-2:], Limits(2**30))
     assert found.measured.ran
     assert found.index == 0
+
+
+def test_after_the_least_has_failed_nothing_larger_is_measured():
+    laboratory = Laboratory(holds=0)
+    with pytest.raises(DoesNotFitError):
+        fit(LADDER, Limits(1000), take=laboratory)
+    assert [trial.shape[-1] for trial in laboratory.taken] == [32]
+
+
+def test_a_rung_for_want_of_memory_is_not_taken_for_its_speed():
+    ladder = [dataclasses.replace(rung, for_memory=number >= 4) for number, rung in enumerate(LADDER)]
+    slow = fit(ladder, Limits(2**40, 1e-9), take=Laboratory())
+    assert (slow.index, slow.in_time) == (3, False)
+    assert slow.bound == "time"
+    small = fit(ladder, Limits(20 * MIB, 1e-9), take=Laboratory())
+    assert small.index >= 4
+    assert small.bound == "memory"
+
+
+def test_a_trial_is_not_measured_twice():
+    laboratory, known = Laboratory(), {}
+    for _ in range(2):
+        fit(LADDER, Limits(60 * MIB), take=laboratory, known=known)
+    assert len(laboratory.taken) == len(set(map(repr, laboratory.taken))) == len(known)

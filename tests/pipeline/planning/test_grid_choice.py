@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from pipeline.planning.grid_choice import choose_grid, coarsened, median_shape, target_spacing
+from pipeline.planning.grid_choice import (
+    choose_grid,
+    coarsened,
+    median_shape,
+    prepared_shapes,
+    structure_edges,
+    target_spacing,
+)
 
 
 def test_the_target_is_the_median():
@@ -69,10 +76,37 @@ def test_single_slices_in_mm_are_2d_and_resampled(make_facts, make_fingerprint):
     ],
 )
 def test_very_thick_slices_are_learned_one_by_one(shape, spacing, dims, make_facts, make_fingerprint):
-    cases = [make_facts(str(n), shape=shape, spacing_mm=spacing) for n in range(3)]
+    boxes = {"lesion": tuple((0, min(2, size)) for size in shape)}
+    cases = [make_facts(str(n), shape=shape, spacing_mm=spacing, boxes=boxes) for n in range(3)]
     grid = choose_grid(make_fingerprint(cases), cases, ["ct"])
     assert grid.dims == dims
     assert grid.dims_reason
+
+
+def test_thick_slices_that_a_structure_spans_are_learned_together(make_facts, make_fingerprint):
+    cases = [make_facts(str(n), shape=(200, 200, 20), spacing_mm=(0.4, 0.4, 6)) for n in range(3)]
+    grid = choose_grid(make_fingerprint(cases), cases, ["ct"])
+    assert grid.dims == 3
+    assert "structures span 10.0 of them" in grid.dims_reason
+
+
+def test_slices_that_are_learned_one_by_one_stay_as_they_are(make_facts, make_fingerprint):
+    boxes = {"lesion": ((5, 9), (5, 9), (5, 6))}
+    alike = [make_facts(str(n), shape=(200, 200, 20), spacing_mm=(0.4, 0.4, 6 + n), boxes=boxes) for n in range(3)]
+    assert choose_grid(make_fingerprint(alike), alike, ["ct"]).spacing_mm.value == "native"
+    pixels = [make_facts(str(n), shape=(200, 200, 20), spacing_mm=(0.4 + n / 9, 0.4, 6), boxes=boxes) for n in range(3)]
+    grid = choose_grid(make_fingerprint(pixels), pixels, ["ct"])
+    assert grid.spacing_mm.value[2] == 6
+    assert "no slice is made up" in grid.spacing_mm.reason
+
+
+def test_the_widest_structure_is_told_in_voxels(make_facts, make_fingerprint):
+    boxes = {"a": ((0, 10), (0, 4), (0, 6)), "b": ((0, 2), (0, 20), (0, 2))}
+    cases = [make_facts(str(n), spacing_mm=(1, 1, 2), boxes=boxes) for n in range(3)]
+    fingerprint = make_fingerprint(cases)
+    grid = choose_grid(fingerprint, cases, ["ct"])
+    assert structure_edges(fingerprint, grid) == (10, 20, 6)
+    assert set(prepared_shapes({"a": cases[0]}, grid).values()) == {(40, 50, 30)}
 
 
 def test_a_grid_is_made_coarser_finest_axes_first(make_facts, make_fingerprint):

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.config.strict_yaml import load_strict
-from pipeline.planning.noted import WIDTH, Noted, plain, render
+from pipeline.planning.noted import WIDTH, Noted, Verbatim, plain, render
 
 TREE = {
     "seed": 0,
@@ -52,3 +52,22 @@ def test_every_line_of_the_header_is_a_comment():
 @pytest.mark.parametrize("value", [1, 2.5, "text", [1, "a"], {"a": Noted([1], "why")}])
 def test_reasons_leave_no_trace_in_what_is_read(value):
     assert plain(Noted(value, "why")) == load_strict(render({"key": Noted(value, "why")}))["key"]
+
+
+@pytest.mark.parametrize("text", ["1e3", "1.e3", "1e-3", "on", "0x1F", "1_000", "10:00", "null", "~", "2020-01-01", ""])
+def test_a_text_that_looks_like_something_else_stays_a_text(text):
+    tree = {"labels": {text: 1, "b": [text]}}
+    assert load_strict(render({"labels": Noted(tree["labels"], "why")})) == tree
+    assert load_strict(render({text: Noted(text, "why")})) == {text: text}
+
+
+@pytest.mark.parametrize("ending", ["\n", "\u2028", "\u0085", "\r"])
+def test_no_line_ending_gets_out_of_a_comment(ending):
+    text = render({"a": Noted(1, f"one{ending}b: 2")}, [f"first{ending}c: 3", Verbatim(f"  run{ending}d: 4")])
+    assert load_strict(text) == {"a": 1}
+    assert "# first c: 3" in text
+
+
+def test_a_command_is_not_broken_into_lines():
+    command = f"  pipeline train --config '/{'a folder/' * 30}my.yaml'"
+    assert f"\n# {command}\n" in render({"a": 1}, ["Train with:", Verbatim(command)])

@@ -7,6 +7,7 @@ from pipeline.planning.budget import Budget
 from pipeline.planning.fitting import Fitted, Rung, Scale
 from pipeline.planning.noted import plain
 from pipeline.planning.plan import data_root, fit_within, steps_warnings, trainer_section
+from pipeline.planning.reserve import Reserve
 from pipeline.planning.trial import Measured, Trial
 
 GIB = 2**30
@@ -19,7 +20,7 @@ UNET = {
 def test_a_step_has_what_is_left_of_the_memory(make_options, tmp_path):
     options = make_options(tmp_path)
     assert 0 < options.limits.memory_bytes < 4 * GIB
-    assert "4.0 GiB as was asked for" in options.memory_words
+    assert "4.0 GiB, as was asked for" in options.memory_words
 
 
 def test_without_a_number_most_of_what_is_free_is_taken(make_options, tmp_path, cpu):
@@ -34,7 +35,7 @@ def test_memory_that_a_training_needs_without_any_step_is_refused(make_options, 
 
 
 def test_f29_memory_too_little_for_any_network_is_refused_with_the_estimate(make_options, tmp_path):
-    options = make_options(tmp_path, memory_bytes=int(1.5 * GIB) + 2**20)
+    options = make_options(tmp_path, memory_bytes=Reserve().bytes + 2**20)
     with pytest.raises(UsageError, match=r"too little for any network: edge 64 takes .* give more"):
         fit_within([Rung(Trial(UNET, (2, 1, 256, 256)), "edge 64")], options, Scale())
 
@@ -48,9 +49,14 @@ def test_the_trainer_gets_what_was_measured(make_options, tmp_path):
 def test_few_steps_and_slow_steps_are_told(make_options, tmp_path):
     options = make_options(tmp_path, 60)
     slow = Fitted(0, Measured(1, 2.0), in_time=False, trials=1)
-    assert len(steps_warnings(options, slow)) == 2
+    assert len(steps_warnings(options, slow, 2.0)) == 2
     quick = dataclasses.replace(options, budget=Budget("cpu", 3600))
-    assert steps_warnings(quick, Fitted(0, Measured(1, 0.5), in_time=True, trials=1)) == []
+    assert steps_warnings(quick, Fitted(0, Measured(1, 0.5), in_time=True, trials=1), 0.5) == []
+    weeks = dataclasses.replace(options, budget=Budget("cpu", 30 * 86400))
+    (told,) = steps_warnings(weeks, Fitted(0, Measured(1, 0.5), in_time=True, trials=1), 0.5)
+    assert "beyond 100000" in told
+    busy = Fitted(0, Measured(1, 0.5, busy=True), in_time=True, trials=1)
+    assert "other programs" in steps_warnings(quick, busy, 0.5)[0]
 
 
 def test_the_data_is_named_from_the_root_on(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 import yaml
@@ -46,3 +47,13 @@ def test_keypoints_are_told_from_volumes(volumes, tmp_path, write_persons):
 
 def test_the_fingerprint_lies_beside_the_config(tmp_path):
     assert fingerprint_path(tmp_path / "my.run.yml").name == "my.run.fingerprint.json"
+
+
+def test_the_command_can_be_pasted_whatever_the_path(tmp_path):
+    path = tmp_path / "it's mine" / "my $x.yaml"
+    assert shlex.split(train_command(path)) == ["pipeline", "train", "--config", str(path)]
+
+
+def test_memory_that_cannot_suffice_is_refused_before_anything_is_read(tmp_path, make_options):
+    with pytest.raises(UsageError, match="--memory: expected more than"):
+        run_plan(make_options(tmp_path / "none", memory_bytes=2**20), tmp_path / "my.yaml")

@@ -74,3 +74,16 @@ def test_a_network_takes_what_is_planned(shape, spacing, scale):
         deep_supervision=True,
     )
     assert all(size % step == 0 for size, step in zip(found.patch, network.total_stride, strict=True))
+
+
+def test_thin_axes_are_kept_while_the_others_shrink():
+    for scale in (0.5, 0.375, 0.2):
+        assert plan_topology((512, 512, 12), (0.7, 0.7, 5.0), scale).patch[2] >= 8
+    assert plan_topology((40, 40, 5), (1, 1, 1), 0.3).patch[2] == 5
+
+
+def test_a_volume_of_seven_voxels_is_padded_whatever_the_scale():
+    for scale in (1.0, 0.5, 0.1, 1e-6):
+        found = plan_topology((7, 7, 7), (1, 1, 1), scale)
+        assert found.patch == (8, 8, 8)
+        assert found.levels == 2

@@ -7,7 +7,7 @@ from networks import build
 from pipeline.planning.grid_choice import GridChoice
 from pipeline.planning.machine import Machine
 from pipeline.planning.noted import Noted
-from pipeline.planning.unet_ladder import build_ladder, rungs_of
+from pipeline.planning.unet_ladder import build_ladder, rungs_of, shrinking
 
 GPU = Machine("cuda", "cuda", "a GPU", "bf16-mixed", "", 2**34)
 
@@ -26,7 +26,7 @@ def test_the_most_wanted_shows_the_whole_volume(cpu):
 def test_on_a_cpu_width_is_given_up_before_context(cpu):
     ladder = build_ladder(grid((120, 80, 96)), cpu, 10**8)
     whole = [choice for choice in ladder if choice.topology.patch == ladder[0].topology.patch]
-    assert [choice.channels[0] for choice in whole] == [32, 24, 16]
+    assert [choice.channels[0] for choice in whole] == [32, 24, 16, 12, 8]
     assert ladder[: len(whole)] == whole
     assert all(choice.batch >= 2 for choice in ladder)
 
@@ -62,3 +62,17 @@ def test_every_network_of_a_ladder_can_be_built(shape, spacing, dims, machine, c
         network = build(rung.trial.network)
         assert network.spatial_dims == dims
         assert all(size % step == 0 for size, step in zip(rung.trial.shape[2:], network.total_stride, strict=True))
+
+
+def test_a_patch_that_shows_less_than_the_structures_is_for_want_of_memory_alone(cpu):
+    ladder = build_ladder(grid((36, 50, 35)), cpu, 10**8, (30.0, 44.0, 30.0))
+    timely = [choice for choice in ladder if not choice.for_memory]
+    assert all(edge >= least for c in timely for edge, least in zip(c.topology.patch, (30, 44, 30), strict=True))
+    assert min(choice.channels[0] for choice in timely) == 8
+    assert ladder[-1].for_memory
+    assert [choice.for_memory for choice in ladder] == sorted(choice.for_memory for choice in ladder)
+
+
+def test_the_ladder_ends_at_the_least_patch_there_is():
+    assert shrinking((500, 400, 300), (1, 1, 1))[-1].patch == (8, 8, 8)
+    assert shrinking((512, 512, 12), (0.7, 0.7, 5.0))[-1].patch == (8, 8, 8)
