@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 
 from datamodules.formats import ReadOptions, dicom, image, stack
-from datamodules.formats.dicom_images import dicom_files, folders_below
-from datamodules.formats.dicom_series import Series, listing
+from datamodules.formats.dicom.images import dicom_files, folders_below
+from datamodules.formats.dicom.series import Series, listing
 from datamodules.formats.errors import DataError
 
 log = logging.getLogger(__name__)

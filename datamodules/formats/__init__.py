@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datamodules.formats import dicom, image, metaimage, nifti, nrrd, stack
 from datamodules.formats.base import ReadOptions, VolumeFormat, is_named
-from datamodules.formats.dicom_images import dicom_files
+from datamodules.formats.dicom.images import dicom_files
 from datamodules.formats.errors import DataError
 from datamodules.formats.label_values import smallest_type
 from datamodules.formats.stated_spacing import REMEDY

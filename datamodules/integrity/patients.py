@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from datamodules.formats.dicom_privacy import keep_values_quiet
+from datamodules.formats.dicom.privacy import keep_values_quiet
 
 _SUBJECT = re.compile(r"(?:^|[_-])(sub-[A-Za-z0-9]+)")  # BIDS, "Entities"
 

@@ -7,7 +7,7 @@ from datamodules.case_names import claim_channels, list_volumes, refuse_twins, s
 from datamodules.cases import Case
 from datamodules.formats import volume_name
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_images import dicom_files
+from datamodules.formats.dicom.images import dicom_files
 from datamodules.formats.errors import DataError
 from datamodules.layouts import pairs
 from datamodules.layouts.base import Found, Stated

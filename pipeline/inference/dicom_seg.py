@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.formats.atomic import atomic_path
-from datamodules.formats.dicom_privacy import keep_values_quiet
+from datamodules.formats.dicom.privacy import keep_values_quiet
 from datamodules.formats.errors import DataError
 from datamodules.labels import LabelSet
 from pipeline.inference.dicom_codes import PRIVATE_SCHEME, concept_of, long_string

@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.datadict import tag_for_keyword
 
-from datamodules.formats.dicom_decoders import _DECODERS, _TWELVE_BITS
+from datamodules.formats.dicom.decoders import _DECODERS, _TWELVE_BITS
 from pipeline.inference.dicom_codes import PRIVATE_SCHEME, concept_of
 from pipeline.inference.dicom_terms import ANATOMY, LESIONS, TISSUES
 

@@ -56,15 +56,6 @@ def write_series(folder, patient, number):
     nib.save(nib.Nifti1Image(ball.astype(np.uint8), affine), folder.parent / f"{folder.name}.nii.gz")
 
 
-def test_volumes_are_planned_for_and_trained_on(plan, train, volumes):
-    config = plan(volumes)
-    chosen = yaml.safe_load(config.read_text())
-    run = train(str(config))
-    model = json.loads((run / "model" / "model.json").read_text())
-    assert model["patch_size"] == chosen["data"]["init_args"]["patch_size"]
-    assert np.isfinite(model["metrics"]["dice"])
-
-
 def test_images_without_names_of_labels_are_planned_for_and_trained_on(plan, train, slices):
     config = plan(slices)
     assert yaml.safe_load(config.read_text())["data"]["init_args"]["labels"] == {"background": 0, "foreground": 255}
@@ -93,25 +84,30 @@ def test_dicom_series_with_labels_by_a_table_are_planned_for_and_trained_on(plan
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize(
-    "name", ["head_neck_ct", "hippocampus_mr", "em_membranes", "open_field_mouse", "mirror_mouse", "sports_pose"]
-)
-def test_every_real_set_is_planned_for_and_trained_on(name, plan, train, shared_data):
-    run = train(str(plan(shared_data / name)), steps=1)
-    assert (run / "model" / "weights.safetensors").stat().st_size > 10_000
+@pytest.mark.parametrize("name", ["head_neck_ct", "em_membranes", "open_field_mouse", "mirror_mouse", "sports_pose"])
+def test_every_real_set_is_planned_for(name, plan, shared_data):
+    config = yaml.safe_load(plan(shared_data / name).read_text())
+    data = config["data"]["init_args"]
+    assert data["root"] == str(shared_data / name)
+    assert min(data["patch_size"] if "patch_size" in data else data["input_size"]) >= 8
+    assert config["trainer"]["max_epochs"] == -1
 
 
 @pytest.mark.shared_data
-def test_a_hippocampus_is_planned_for_as_a_reader_of_nnunet_would(shared_data, work, cache):
-    given = ["--output", str(work / "my.yaml"), "--cache-dir", str(cache), *BUDGET, "--time", "1h"]
+def test_a_hippocampus_is_planned_for_as_a_reader_of_nnunet_would_and_trained_on(plan, train, shared_data):
     begun = time.monotonic()
-    assert main(["plan", str(shared_data / "hippocampus_mr"), *given]) == 0
-    config = yaml.safe_load((work / "my.yaml").read_text())
+    # for 5 minutes: a longer time only gives wider networks
+    path = plan(shared_data / "hippocampus_mr", "--time", "5m")
+    assert time.monotonic() - begun < 120
+    config = yaml.safe_load(path.read_text())
     data, network = config["data"]["init_args"], config["model"]["init_args"]["network"]["init_args"]
     assert data["patch_size"] == [40, 56, 40]
     assert data["preprocessing"] == {"spacing_mm": [1.0, 1.0, 1.0], "intensity": "zscore", "crop": "none"}
     assert len(network["channels"]) == 4
-    assert network["channels"][0] in (16, 24, 32)
+    assert network["channels"][0] in (8, 12, 16, 24, 32)
     assert network["strides"] == [1, 2, 2, 2]
     assert 2 <= data["batch_size"] <= 9
-    assert time.monotonic() - begun < 120
+    run = train(str(path), "--data.split.folds", "94", steps=1)  # so that two cases validate
+    model = json.loads((run / "model" / "model.json").read_text())
+    assert model["patch_size"] == [40, 56, 40]
+    assert np.isfinite(model["metrics"]["dice"])

@@ -7,7 +7,7 @@ from pipeline.planning.quantities import parse_seconds
 def test_a_given_time_bounds_the_step_so_that_there_are_steps_enough():
     budget = Budget("cpu", 3600)
     assert budget.step_limit_s == pytest.approx(SHARE * 3600 / LEAST_STEPS["segmentation"]["cpu"])
-    assert budget.steps(budget.step_limit_s) == LEAST_STEPS["segmentation"]["cpu"]
+    assert abs(budget.steps(budget.step_limit_s) - LEAST_STEPS["segmentation"]["cpu"]) <= 1
 
 
 def test_without_a_time_it_follows_from_the_step():

@@ -29,7 +29,7 @@ def test_volumes_get_a_network_that_shows_them_whole(volumes, make_options, capl
     assert len(network["channels"]) == len(network["strides"]) == len(network["kernel_sizes"])
     assert plan.fingerprint["task"] == "segmentation"
     assert "structure left lung" in caplog.text
-    assert [name for name, _ in plan.summary] == ["spacing", "patch", "network", "measured", "training"]
+    assert [name for name, _ in plan.summary] == ["spacing", "patch", "network", "measured", "training", "then"]
 
 
 def test_each_choice_has_its_reason(volumes, make_options):

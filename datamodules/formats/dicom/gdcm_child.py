@@ -1,4 +1,4 @@
-"""The child of dicom_guard: decodes frames from its standard input by GDCM until the input ends.
+"""The child of guard.py: decodes frames from its standard input by GDCM until the input ends.
 
 Run by its path; it imports nothing of this package.
 """
@@ -10,7 +10,7 @@ import struct
 import sys
 from typing import BinaryIO
 
-_REQUEST = "<40s6I"  # as in dicom_guard
+_REQUEST = "<40s6I"  # as in guard.py
 _SPARE_BYTES = 1 << 30  # address space beside the frame: the interpreter and the libraries
 
 

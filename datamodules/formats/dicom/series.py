@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datamodules.formats.dicom_images import Image, dicom_files, folders_below, image_of
-from datamodules.formats.dicom_parts import Part, parts_of
+from datamodules.formats.dicom.images import Image, dicom_files, folders_below, image_of
+from datamodules.formats.dicom.parts import Part, parts_of
 from datamodules.formats.errors import DataError
 
 logger = logging.getLogger(__name__)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats import dicom_headers
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_decoders import PIXELS_PER_BYTE
-from datamodules.formats.dicom_frames import Slice
-from datamodules.formats.dicom_geometry import affine_of, order_slices
-from datamodules.formats.dicom_guard import Guard
-from datamodules.formats.dicom_headers import DAMAGED, looks_like_dicom, read_header
-from datamodules.formats.dicom_numbers import check_numbers
-from datamodules.formats.dicom_parts import Part
-from datamodules.formats.dicom_pixels import stored_frames
-from datamodules.formats.dicom_series import Series, choose_series, find_series, listing
+from datamodules.formats.dicom import headers
+from datamodules.formats.dicom.decoders import PIXELS_PER_BYTE
+from datamodules.formats.dicom.frames import Slice
+from datamodules.formats.dicom.geometry import affine_of, order_slices
+from datamodules.formats.dicom.guard import Guard
+from datamodules.formats.dicom.headers import DAMAGED, looks_like_dicom, read_header
+from datamodules.formats.dicom.parts import Part
+from datamodules.formats.dicom.pixels import stored_frames
+from datamodules.formats.dicom.series import Series, choose_series, find_series, listing
+from datamodules.formats.dicom.stored_numbers import check_numbers
 from datamodules.formats.errors import DataError
 from datamodules.formats.volume import Volume, stack_channels
 
@@ -50,7 +50,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 name = "DICOM"
-suffixes = dicom_headers.SUFFIXES
+suffixes = headers.SUFFIXES
 _PLAIN_VOXELS = 1 << 28  # 1 GiB of float32; more only where the files have the bytes for it
 _THREADS = 4  # decoders and file reads let other threads run
 _WRITING = "write NIfTI, NRRD or DICOM-SEG: `pipeline predict --format`"
@@ -75,7 +75,7 @@ def claims(path: Path, options: ReadOptions) -> bool:
     if path.is_dir():
         with os.scandir(path) as entries:
             found = [Path(entry) for entry in entries if not entry.name.startswith(".") and entry.is_file()]
-        return any(map(dicom_headers.has_suffix, found)) or any(map(looks_like_dicom, found))
+        return any(map(headers.has_suffix, found)) or any(map(looks_like_dicom, found))
     return path.is_file() and looks_like_dicom(path)
 
 

@@ -4,10 +4,11 @@ import time
 import numpy as np
 import pytest
 
-from datamodules.formats import dicom, dicom_guard
+from datamodules.formats import dicom
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_guard import Guard
-from datamodules.formats.dicom_pixels import stored_frames
+from datamodules.formats.dicom import guard
+from datamodules.formats.dicom.guard import Guard
+from datamodules.formats.dicom.pixels import stored_frames
 from datamodules.formats.errors import DataError
 
 VOXELS = np.random.default_rng(0).integers(0, 3000, (40, 48)).astype(np.uint16)
@@ -204,8 +205,8 @@ def test_a_decoder_that_does_not_come_to_an_end_is_given_up(tmp_path, dicoms, mo
     pytest.importorskip("gdcm")
     asleep = tmp_path / "asleep.py"
     asleep.write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(dicom_guard, "_CHILD", asleep)
-    monkeypatch.setattr(dicom_guard, "SECONDS_PER_FRAME", 0.3)
+    monkeypatch.setattr(guard, "_CHILD", asleep)
+    monkeypatch.setattr(guard, "SECONDS_PER_FRAME", 0.3)
     path = lossless_jpeg(tmp_path / "a.dcm", dicoms)
     with pytest.raises(DataError, match="an undamaged stream of JPEG Lossless"):
         dicom.read(path, PLAIN)

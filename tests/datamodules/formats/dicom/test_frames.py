@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.formats.dicom_frames import slices_of
+from datamodules.formats.dicom.frames import slices_of
 from datamodules.formats.errors import DataError
 
 FRAMES = np.arange(60, dtype=np.int16).reshape(3, 4, 5)

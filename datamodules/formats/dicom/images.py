@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datamodules.formats.dicom_frames import MALFORMED, Slice, integer, slices_of
-from datamodules.formats.dicom_headers import has_suffix, looks_like_dicom, naming, read_header
+from datamodules.formats.dicom.frames import MALFORMED, Slice, integer, slices_of
+from datamodules.formats.dicom.headers import has_suffix, looks_like_dicom, naming, read_header
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:

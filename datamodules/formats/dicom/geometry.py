@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.dicom_frames import Slice
+from datamodules.formats.dicom.frames import Slice
 from datamodules.formats.errors import DataError
 from datamodules.formats.geometry import check_affine
 

@@ -5,7 +5,7 @@ import pytest
 
 from datamodules.formats import dicom
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_series import choose_series, find_series
+from datamodules.formats.dicom.series import choose_series, find_series
 from datamodules.formats.errors import DataError
 
 VOXELS = np.random.default_rng(0).integers(0, 2000, (4, 6, 5)).astype(np.int16)

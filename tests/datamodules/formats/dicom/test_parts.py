@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.formats.dicom_frames import Slice
-from datamodules.formats.dicom_parts import parts_of
+from datamodules.formats.dicom.frames import Slice
+from datamodules.formats.dicom.parts import parts_of
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datamodules.formats.dicom_frames import Slice
-from datamodules.formats.dicom_geometry import SAME_PLACE_MM, heights
+from datamodules.formats.dicom.frames import Slice
+from datamodules.formats.dicom.geometry import SAME_PLACE_MM, heights
 
 _SAME_DIRECTION = 1e-4  # difference of two direction cosines; 0.05 mm over a slice of 500 mm
 _SAME_SPACING_MM = 1e-4

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from pydicom.valuerep import validate_value
 
-from datamodules.formats.dicom_headers import read_header
-from datamodules.formats.dicom_privacy import keep_values_quiet
+from datamodules.formats.dicom.headers import read_header
+from datamodules.formats.dicom.privacy import keep_values_quiet
 
 
 def speak():

@@ -4,10 +4,11 @@ import zlib
 import numpy as np
 import pytest
 
-from datamodules.formats import dicom, dicom_headers
+from datamodules.formats import dicom
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_headers import looks_like_dicom, read_header, read_whole
-from datamodules.formats.dicom_images import dicom_files
+from datamodules.formats.dicom import headers
+from datamodules.formats.dicom.headers import looks_like_dicom, read_header, read_whole
+from datamodules.formats.dicom.images import dicom_files
 from datamodules.formats.errors import DataError
 
 ARRAY = np.arange(30, dtype=np.int16).reshape(6, 5)
@@ -72,7 +73,7 @@ def test_a_length_of_four_gigabytes_takes_no_memory(path):
 
 
 def test_a_deflated_file_that_inflates_without_bound_is_refused(deflated, monkeypatch):
-    monkeypatch.setattr(dicom_headers, "LARGEST_INFLATED", 1 << 20)
+    monkeypatch.setattr(headers, "LARGEST_INFLATED", 1 << 20)
     data = deflated.read_bytes()
     meta = data[: 132 + 12 + int.from_bytes(data[140:144], "little")]
     compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)

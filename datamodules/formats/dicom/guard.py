@@ -13,15 +13,15 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.dicom_headers import DAMAGED
+from datamodules.formats.dicom.headers import DAMAGED
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:
-    from datamodules.formats.dicom_decoders import FrameFormat
+    from datamodules.formats.dicom.decoders import FrameFormat
 
 REQUEST = "<40s6I"  # transfer syntax, rows, columns, bits allocated, bits stored, signed, bytes that follow
 SECONDS_PER_FRAME = 60.0
-_CHILD = Path(__file__).with_name("dicom_gdcm.py")
+_CHILD = Path(__file__).with_name("gdcm_child.py")
 
 
 class Guard:

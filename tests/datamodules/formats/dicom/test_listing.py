@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from datamodules.formats import dicom, dicom_series, format_of, read_volume
+from datamodules.formats import dicom, format_of, read_volume
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_series import choose_series, find_series
+from datamodules.formats.dicom import series
+from datamodules.formats.dicom.series import choose_series, find_series
 from datamodules.formats.errors import DataError
 
 VOXELS = np.arange(4 * 6 * 5, dtype=np.int16).reshape(4, 6, 5)
@@ -27,8 +28,8 @@ def age(folder):
 def walks(monkeypatch):
     """Return the folders that were listed by reading all headers."""
     seen = []
-    real = dicom_series._headers
-    monkeypatch.setattr(dicom_series, "_headers", lambda path: seen.append(path) or real(path))
+    real = series._headers
+    monkeypatch.setattr(series, "_headers", lambda path: seen.append(path) or real(path))
     return seen
 
 

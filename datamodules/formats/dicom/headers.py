@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from datamodules.formats.dicom_privacy import keep_values_quiet
+from datamodules.formats.dicom.privacy import keep_values_quiet
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:

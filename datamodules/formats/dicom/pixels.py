@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.dicom_decoders import FrameFormat, decode_frames
-from datamodules.formats.dicom_frames import MALFORMED, integer
-from datamodules.formats.dicom_guard import Guard
-from datamodules.formats.dicom_headers import DAMAGED, naming, read_whole
+from datamodules.formats.dicom.decoders import FrameFormat, decode_frames
+from datamodules.formats.dicom.frames import MALFORMED, integer
+from datamodules.formats.dicom.guard import Guard
+from datamodules.formats.dicom.headers import DAMAGED, naming, read_whole
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datamodules.formats.dicom_headers import DAMAGED
+from datamodules.formats.dicom.headers import DAMAGED
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:
-    from datamodules.formats.dicom_decoders import FrameFormat
+    from datamodules.formats.dicom.decoders import FrameFormat
 
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.20")

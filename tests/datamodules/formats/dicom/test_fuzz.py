@@ -1,6 +1,6 @@
 """Mutated DICOM files read as DataError or as what an independent reading of the same bytes gives.
 
-Run as a script for longer: python test_fuzz_dicom.py FOLDER SECONDS SEED, with a folder of whole files.
+Run as a script for longer: python test_fuzz.py FOLDER SECONDS SEED, with a folder of whole files.
 """
 
 import faulthandler

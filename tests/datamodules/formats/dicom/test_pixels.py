@@ -5,8 +5,8 @@ import pytest
 
 from datamodules.formats import dicom
 from datamodules.formats.base import ReadOptions
-from datamodules.formats.dicom_guard import Guard
-from datamodules.formats.dicom_pixels import stored_frames
+from datamodules.formats.dicom.guard import Guard
+from datamodules.formats.dicom.pixels import stored_frames
 from datamodules.formats.errors import DataError
 
 VOXELS = np.random.default_rng(0).integers(-900, 2000, (6, 5)).astype(np.int16)

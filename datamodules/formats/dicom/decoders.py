@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.formats.dicom_codestream import check_codestream
-from datamodules.formats.dicom_guard import Guard
-from datamodules.formats.dicom_headers import DAMAGED
+from datamodules.formats.dicom.codestream import check_codestream
+from datamodules.formats.dicom.guard import Guard
+from datamodules.formats.dicom.headers import DAMAGED
 from datamodules.formats.errors import DataError
 
 if TYPE_CHECKING:

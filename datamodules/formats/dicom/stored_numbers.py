@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.formats.dicom_frames import MALFORMED, Slice
+from datamodules.formats.dicom.frames import MALFORMED, Slice
 from datamodules.formats.errors import DataError
 
 logger = logging.getLogger(__name__)
