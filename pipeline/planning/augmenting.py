@@ -35,9 +35,9 @@ def choose_augmentation(
     sides = _side_reason(names, list(cases.values()), fingerprint)
     if not fingerprint.directed and grid.dims == 2 and sides is None:
         return {
-            "rotation_p": 0.5,
+            "rotation_p": Noted(0.5, "a default: every second patch is turned"),
             "rotation_degrees": Noted(180, "images without an upright; lower it if yours have one"),
-            "elastic_p": Noted(0.2, "soft things seen through a microscope bend; the U-Net paper's own augmentation"),
+            "elastic_p": Noted(0.2, "a default for images without directions: the U-Net paper's own augmentation"),
             "mirror_axes": Noted([0, 1], "the files tell no left and right, and no two labels are sides of one thing"),
         }
     chosen: dict[str, Any] = {"rotation_degrees": _rotation(grid)}
@@ -57,7 +57,7 @@ def _rotation(grid: GridChoice) -> Noted:
     if grid.dims == 3 and grid.anisotropy >= _ANISOTROPIC:
         reason = f"slices lie {grid.anisotropy:.1f} times as far apart as voxels; turned further they would mix"
         return Noted(_SMALL_ANGLE, reason)
-    return Noted(_USUAL_ANGLE, "voxels are nearly cubes" if grid.dims == 3 else "patients lie about straight")
+    return Noted(_USUAL_ANGLE, "voxels are nearly cubes" if grid.dims == 3 else "a default for slices")
 
 
 def _side_reason(names: Sequence[str], cases: Sequence[CaseFacts], fingerprint: Fingerprint) -> str | None:

@@ -108,9 +108,9 @@ class Budget:
             "are wanted at least"
         )
 
-    def validation_words(self, cases: int) -> str:
+    def validation_words(self, count: int, what: str = "cases") -> str:
         """Return what the last validation takes, for the reader."""
-        words = f"the last validation, of {cases} cases from their files, takes about {duration(self.validation_s)}"
+        words = f"the last validation, of {count} {what} from their files, takes about {duration(self.validation_s)}"
         if self.seconds is None:
             return f"{words} more than the training"
         if not self.counts_validation:

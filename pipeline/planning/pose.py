@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
 from datamodules.annotations import find_poses
 from datamodules.formats.errors import DataError
@@ -30,6 +31,7 @@ _STEP_PX = 4  # pixels of the input to a cell of the heatmap
 _FIXED_DEGREES = 20.0  # subjects that turn by less are held by the set-up
 _MANY, _FEW_SUBJECTS = 1000, 20
 _SIGMA_CELLS = (1.0, 2.0)
+_VIEWS, _SUBJECT_S = 4, 0.1  # forward passes for a subject that validates, mirrored ones among them; reading, drawing
 _BELLS_APART = 3.0  # deviations between neighbouring joints
 
 
@@ -62,6 +64,10 @@ def plan_pose(options: Options) -> Plan:
     fitted = fit_within(pose_rungs(choices, options.machine, len(found.joints)), options, Scale())
     choice = choices[fitted.index]
     step_s = options.loaded_s(fitted.measured, (choice.batch, 3, *choice.size))
+    validating = math.ceil(found.subjects / _folds(found).value)
+    last_s = validating * (_VIEWS * fitted.measured.step_s / 3 / choice.batch + _SUBJECT_S)
+    options = replace(options, budget=replace(options.budget, validation_s=last_s))
+    ending = options.budget.validation_words(validating, "subjects")
     warnings = steps_warnings(options, fitted, step_s)
     if found.subjects < _FEW_SUBJECTS:
         warnings.append(f"{found.subjects} labelled subjects are few: label more before trusting the result")
@@ -72,11 +78,11 @@ def plan_pose(options: Options) -> Plan:
             *(f"  {line}" for line in found.lines()),
             "The machine:",
             f"  memory: {options.memory_words}",
-            f"  time: {options.budget.limit_words()}",
+            f"  time: {options.budget.limit_words()}; {ending}",
             f"  measured: {measured_words(options, fitted, step_s)}",
         ),
         fingerprint={"task": "pose", **found.to_dict()},
-        summary=_summary(found, choice, fitted, options, step_s),
+        summary=(*_summary(found, choice, fitted, options, step_s), ("then", ending)),
         warnings=tuple(warnings),
     )
 
@@ -97,7 +103,9 @@ def _model(found: PosePrint, choice: PoseChoice, options: Options) -> Tree:
             "class_path": "Hourglass",
             "init_args": {
                 "stacks": Noted(choice.stacks, f"hourglasses in a row, each with a loss of its own; {room}"),
-                "features": choice.features,
+                "features": Noted(
+                    choice.features, "channels of each hourglass; the widest tried that memory and time allow"
+                ),
                 "depth": Noted(DEPTH, f"poolings: the input must be a multiple of {MULTIPLE}"),
             },
         },
@@ -139,14 +147,14 @@ def _data(found: PosePrint, choice: PoseChoice, fitted: Fitted, options: Options
     what = "boxes" if found.subject[0] == "box" else "frames"
     tree: Tree = {
         "root": data_root(options.root),
-        "format": Noted(found.format, "found in the folder"),
+        "format": Noted(found.format, "the annotations' files are of it"),
         "input_size": Noted(
             list(choice.size),
             f"width and height: near the aspect of the {what}, {size_text(found.box_px)}; a subject spans "
             f"{found.extent_px * scale:.0f} pixels; a step takes {gib(fitted.measured.peak_bytes)} and "
             f"{fitted.measured.step_s:.2f} s",
         ),
-        "batch_size": choice.batch,
+        "batch_size": Noted(choice.batch, "subjects of a step, a quarter of all at most"),
         "subject": Noted(found.subject[0], found.subject[1]),
     }
     if found.subject[0] == "box":
@@ -170,12 +178,21 @@ def _folds(found: PosePrint) -> Noted:
 def _augmentation(found: PosePrint) -> Tree:
     return {
         "rotation_degrees": _rotation(found),
-        "scaling": Noted([0.75, 1.25], "a default: larger and smaller than cut out by a quarter"),
+        "scaling": _scaling(found),
         "flip_p": _flip(found),
         "half_body_p": Noted(0.1, "a default for persons, that half of one may be seen alone")
         if _halves(found)
         else 0.0,
     }
+
+
+def _scaling(found: PosePrint) -> Noted:
+    """Return the range of random sizes: what was found in whole images, as a box brings subjects to one size."""
+    if found.subject[0] == "box":
+        return Noted([0.75, 1.25], "a default, as boxes bring subjects to one size and are only roughly as large")
+    low, high = found.spread
+    chosen = [round(min(max(low, 0.6), 0.9), 2), round(max(min(high, 1.4), 1.1), 2)]
+    return Noted(chosen, f"9 in 10 subjects span {low:.2f} to {high:.2f} times the median; within 0.6 to 1.4")
 
 
 def _halves(found: PosePrint) -> bool:
@@ -189,7 +206,7 @@ def _rotation(found: PosePrint) -> Noted:
     if found.persons:
         degrees = int(min(max(10 * math.ceil(turned / 20), 30), 60))
         return Noted(degrees, f"half of the +- {turned:.0f} degrees that persons turn by here, from 30 to 60")
-    return Noted(180, f"subjects turn by +- {turned:.0f} degrees: there is no upright to keep")
+    return Noted(180, f"subjects turn by +- {turned:.0f} degrees (standard deviation), so that any direction may come")
 
 
 def _flip(found: PosePrint) -> Noted:

@@ -42,6 +42,7 @@ class PosePrint:
         nearest_px: Median distance of a joint to the nearest other one of its subject.
         turned_degrees: Spread of the angle of the subjects' longest axis: 0 where all lie alike.
         axis: The two joints at the ends of that axis.
+        spread: Of the subjects' extents, the 5th and the 95th percentile over the median.
     """
 
     subjects: int
@@ -60,6 +61,7 @@ class PosePrint:
     nearest_px: float
     turned_degrees: float
     axis: tuple[str, str] | None
+    spread: tuple[float, float] = (1.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -91,6 +93,8 @@ def take_pose_fingerprint(listing: PoseListing) -> PosePrint:
     boxes = [subject_box(sample, sizes[sample.image], subject)[2:] for sample in samples if sample.image in sizes]
     box_width, box_height = (float(value) for value in np.median(boxes, axis=0))
     turned, axis = _turning(samples, names)
+    extents = np.array([np.ptp(points, axis=0).max() for points in map(_labelled, samples)])
+    low, middle, high = (float(value) for value in np.percentile(extents, (5, 50, 95)))
     return PosePrint(
         subjects=len(samples),
         images=len(images),
@@ -104,10 +108,11 @@ def take_pose_fingerprint(listing: PoseListing) -> PosePrint:
         subject=(subject, reason),
         image_px=(width, height),
         box_px=(box_width, box_height),
-        extent_px=float(np.median([np.ptp(points, axis=0).max() for points in map(_labelled, samples)])),
+        extent_px=middle,
         nearest_px=_nearest(samples),
         turned_degrees=turned,
         axis=axis,
+        spread=(low / middle, high / middle) if middle else (1.0, 1.0),
     )
 
 

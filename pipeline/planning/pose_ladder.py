@@ -15,8 +15,9 @@ DEPTH = 4
 MULTIPLE = 4 * 2**DEPTH  # pixels that an hourglass of this depth takes the input in
 PADDING = 1.25  # a box is this many times as large when it is cut out: joints lie on its border
 SUBJECT_PX = 96  # of the input that a subject should span in a whole image: 24 cells of a heatmap
-_LARGEST = {"cpu": 320, "cuda": 512}  # pixels of the input's longer side
+_LARGEST = {"cpu": 384, "cuda": 512}  # pixels of the input's longer side
 _WIDTHS = {"cpu": ((2, 128), (2, 96), (1, 128), (1, 64)), "cuda": ((4, 256), (2, 256), (2, 128))}
+_LARGEST_NETWORK = {"cpu": (4, 128), "cuda": (8, 256)}  # stacks and features
 _BATCHES = {"cpu": (8, 4), "cuda": (32, 16, 8)}
 
 
@@ -51,7 +52,8 @@ def build_pose_ladder(found: PosePrint, machine: Machine) -> list[PoseChoice]:
     """
     sizes = input_sizes(found, _LARGEST[machine.kind])
     batches = [batch for batch in _BATCHES[machine.kind] if batch <= max(4, found.subjects // 4)] or [2]
-    choices = [PoseChoice(sizes[0], *width, batches[0]) for width in _WIDTHS[machine.kind][:2]]
+    choices = [PoseChoice(sizes[0], *_LARGEST_NETWORK[machine.kind], batches[0])]  # where there is time for it
+    choices += [PoseChoice(sizes[0], *width, batches[0]) for width in _WIDTHS[machine.kind][:2]]
     choices += [PoseChoice(size, *width, batches[0]) for size in sizes for width in _WIDTHS[machine.kind][1:3]]
     choices += [PoseChoice(sizes[-1], *width, batches[-1]) for width in _WIDTHS[machine.kind][1:]]
     return list(dict.fromkeys(choices))
@@ -76,7 +78,7 @@ def input_sizes(found: PosePrint, largest: int) -> list[tuple[int, int]]:
     top = int(min(largest, max(2 * MULTIPLE, MULTIPLE * round(wanted / MULTIPLE))))
     sizes = []
     for edge in range(top, MULTIPLE, -MULTIPLE):
-        other = max(MULTIPLE, MULTIPLE * round(edge * min(shown) / longer / MULTIPLE))
+        other = max(MULTIPLE, MULTIPLE * int(edge * min(shown) / longer / MULTIPLE + 0.5))
         sizes.append((edge, other) if shown[0] >= shown[1] else (other, edge))
     return sizes
 

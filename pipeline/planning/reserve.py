@@ -10,8 +10,9 @@ from pipeline.planning.quantities import gib
 _MAIN_BYTES, _WORKER_BYTES = 800 * 2**20, 240 * 2**20
 _GPU_BYTES = 2**30  # the driver's context, and the fragments between tensors
 # Bytes for each voxel of a whole case, also measured: the image in the cache, as a batch, padded, and that of the next
-# case while this one is computed; the logits as they are blended and cut to size; the classes as indices, and labels.
-_IMAGE_BYTES, _LOGIT_BYTES, _LABEL_BYTES = 16, 8, 12
+# case while this one is computed; the logits as they are blended and cut to size; the classes as indices, labels, and
+# what scores need of them.
+_IMAGE_BYTES, _LOGIT_BYTES, _LABEL_BYTES = 16, 8, 24
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class _Network:
     choice: Choice
     fitted: Fitted
     options: Options
-    full: bool  # whether memory has room for a patch that shows enough
+    roomy: tuple[int, ...]  # the largest patch that memory has room for, whatever its step takes
     remarks: tuple[str, ...] = ()
 
     @property
@@ -148,7 +148,7 @@ class _Search:
         patch = network.choice.topology.patch
         if share_seen(patch, grid) >= LEAST_SHARE:
             return network
-        if grid.dims == 2 or network.full:
+        if grid.dims == 2 or share_seen(network.roomy, grid) >= LEAST_SHARE:
             return replace(network, remarks=(too_little_seen(grid, patch, network.fitted.bound),))
         best, remark = self._coarser(network)
         if best is None:
@@ -157,7 +157,7 @@ class _Search:
 
     def _coarser(self, network: _Network) -> tuple[_Network | None, str]:
         grid, patch = network.grid, network.choice.topology.patch
-        voxels = math.prod(patch) / AIM
+        voxels = math.prod(network.roomy) / AIM  # for want of memory alone: never because of the time
         best: _Network | None = None
         for _ in range(2):
             cases = list(self.facts.values())
@@ -165,14 +165,13 @@ class _Search:
             if coarser is None:
                 return best, remark
             again = self._fit(coarser)
-            seen = again.choice.topology.patch
-            share = share_seen(seen, coarser)
+            share = share_seen(again.roomy, coarser)
             if share < LEAST_SHARE:
                 return best, remark if best is not None else not_coarser(grid, patch)
             best = again
             if share < _FAR_OVER * LEAST_SHARE:
                 break
-            voxels = math.prod(seen) / AIM  # a larger patch fits than was reckoned with: finer will do
+            voxels = math.prod(again.roomy) / AIM  # a larger patch fits than was reckoned with: finer will do
         return best, remark
 
     def _fit(self, grid: GridChoice) -> _Network:
@@ -187,12 +186,13 @@ class _Search:
         choices = build_ladder(grid, machine, voxels, structure_edges(self.fingerprint, grid))
         rungs = rungs_of(choices, machine, channels, overlapping=self.listing.labels.overlapping)
         fitted = fit_within(rungs, options, self.scale, self.known)
-        full = any(
-            share_seen(choice.topology.patch, grid) >= LEAST_SHARE
-            and self.scale.holds(estimate(rung.trial), options.limits)
+        topology = choices[fitted.index].topology
+        roomy = [
+            choice.topology.patch
             for choice, rung in zip(choices, rungs, strict=True)
-        )
-        return _Network(grid, choices[fitted.index], fitted, options, full)
+            if self.scale.holds(estimate(rung.trial), options.limits)
+        ]
+        return _Network(grid, choices[fitted.index], fitted, options, max([topology.patch, *roomy], key=math.prod))
 
 
 def _header(fingerprint: Fingerprint, network: _Network, cases: int) -> tuple[str, ...]:

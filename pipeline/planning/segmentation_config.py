@@ -66,8 +66,8 @@ def _model(found: Found, options: Options) -> Tree:
     if found.choice.large and steps >= _SGD_STEPS:
         optimiser: Tree = {
             "optimizer": Noted("sgd", f"nnU-Net's, as there are up to {steps} steps"),
-            "learning_rate": 0.01,
-            "weight_decay": 3.0e-5,
+            "learning_rate": Noted(0.01, "nnU-Net's, falling to 0"),
+            "weight_decay": Noted(3.0e-5, "nnU-Net's"),
         }
     else:
         optimiser = {

@@ -59,14 +59,14 @@ def write_series(folder, patient, number):
 def test_images_without_names_of_labels_are_planned_for_and_trained_on(plan, train, slices):
     config = plan(slices)
     assert yaml.safe_load(config.read_text())["data"]["init_args"]["labels"] == {"background": 0, "foreground": 255}
-    model = json.loads((train(str(config)) / "model" / "model.json").read_text())
+    model = json.loads((train(str(config), steps=1) / "model" / "model.json").read_text())
     assert model["network"]["init_args"]["spatial_dims"] == 2
 
 
 def test_keypoints_are_planned_for_and_trained_on(plan, train, figures):
     config = plan(figures)
     chosen = yaml.safe_load(config.read_text())["data"]["init_args"]
-    model = json.loads((train(str(config)) / "model" / "model.json").read_text())
+    model = json.loads((train(str(config), steps=1) / "model" / "model.json").read_text())
     assert model["patch_size"] == chosen["input_size"][::-1]
 
 
@@ -79,7 +79,7 @@ def test_dicom_series_with_labels_by_a_table_are_planned_for_and_trained_on(plan
     chosen = yaml.safe_load(config.read_text())["data"]["init_args"]
     assert chosen["preprocessing"]["intensity"] == "ct"
     assert chosen["split"]["folds"] == 4
-    model = json.loads((train(str(config)) / "model" / "model.json").read_text())
+    model = json.loads((train(str(config), steps=1) / "model" / "model.json").read_text())
     assert [structure["name"] for structure in model["labels"]["structures"]] == ["background", "ball"]
 
 

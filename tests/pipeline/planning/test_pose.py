@@ -46,7 +46,7 @@ def test_persons_in_boxes_get_an_hourglass(persons, make_options):
     assert data["augmentation"]["flip_p"] == 0.5
     assert 15 <= data["augmentation"]["rotation_degrees"] <= 60
     assert all(edge % 64 == 0 for edge in data["input_size"])
-    assert [name for name, _ in plan.summary] == ["input", "network", "batch", "measured", "training"]
+    assert [name for name, _ in plan.summary] == ["input", "network", "batch", "measured", "training", "then"]
     assert "12 labelled subjects are few" in plan.warnings[-1]
 
 
@@ -76,3 +76,17 @@ def test_turns_and_mirrors_follow_the_subjects(changes, degrees, flip, found):
 
     told = dataclasses.replace(found, **changes)
     assert (_rotation(told).value, _flip(told).value) == (degrees, flip)
+
+
+def test_sizes_vary_by_what_was_found_and_not_by_a_guess(found):
+    from pipeline.planning.pose import _scaling
+
+    told = _scaling(dataclasses.replace(found, spread=(0.8, 1.3)))
+    assert told.value == [0.8, 1.3]
+    assert "0.80 to 1.30 times the median" in told.reason
+    assert _scaling(dataclasses.replace(found, spread=(0.1, 9.0))).value == [0.6, 1.4]
+    assert _scaling(dataclasses.replace(found, subject=("box", ""))).reason.startswith("a default")
+
+
+def test_the_last_validation_is_told(persons, make_options):
+    assert any("the last validation, of 3 subjects" in line for line in plan_pose(make_options(persons)).header)

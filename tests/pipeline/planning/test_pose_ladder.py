@@ -43,6 +43,10 @@ def test_sizes_keep_the_aspect_of_what_is_cut_out():
     assert input_sizes(PERSON, 512)[0] == (128, 256)
 
 
+def test_halves_are_rounded_up_so_that_frames_keep_their_aspect():
+    assert input_sizes(dataclasses.replace(MOUSE, extent_px=100.0), 384)[0] == (384, 320)
+
+
 def test_a_small_subject_in_a_large_frame_gets_more_pixels():
     small = dataclasses.replace(MOUSE, extent_px=100.0)
     assert input_sizes(small, 640)[0][0] > input_sizes(MOUSE, 640)[0][0]
@@ -56,8 +60,8 @@ def test_a_frame_is_never_blown_up():
 
 def test_a_gpu_starts_wider_and_with_more_subjects(cpu):
     first, large = build_pose_ladder(PERSON, cpu)[0], build_pose_ladder(PERSON, GPU)[0]
-    assert (first.stacks, first.features, first.batch) == (2, 128, 8)
-    assert (large.stacks, large.features, large.batch) == (4, 256, 32)
+    assert (first.stacks, first.features, first.batch) == (4, 128, 8)
+    assert (large.stacks, large.features, large.batch) == (8, 256, 32)
     assert build_pose_ladder(dataclasses.replace(MOUSE, subjects=10), GPU)[0].batch <= 8
 
 
@@ -67,3 +71,9 @@ def test_the_least_hourglass_can_be_built(cpu):
     network = build(trial.network)
     assert network.out_channels == 5
     assert all(edge % network.multiple == 0 for edge in trial.shape[2:])
+
+
+def test_a_large_network_comes_first_and_is_for_those_who_have_the_time(cpu):
+    stacks = [choice.stacks for choice in build_pose_ladder(PERSON, cpu)]
+    assert stacks[:2] == [4, 2]
+    assert min(stacks) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from datamodules.formats.errors import DataError
+from pipeline.config.errors import UsageError
 from pipeline.planning.noted import plain, render
 from pipeline.planning.segmentation import folds_of, plan_segmentation
 
@@ -67,3 +68,38 @@ def test_patients_are_told_apart_by_the_pattern(write_volumes, tmp_path, make_op
 
 def test_five_folds_are_the_most(make_facts, make_listing):
     assert [folds_of(make_listing([make_facts(str(n)) for n in range(count)])) for count in (2, 5, 50)] == [2, 5, 5]
+
+
+def test_a_sheared_set_is_planned_for_where_shear_is_welcome(write_volumes, tmp_path, make_options):
+    root = write_volumes(tmp_path / "ct", count=3)
+    sheared = np.eye(4)
+    sheared[1, 2] = 0.2
+    for path in root.glob("*Tr/*.nii.gz"):
+        image = nib.Nifti1Image(np.asarray(nib.load(path).dataobj), sheared)
+        image.set_qform(None, 0)
+        nib.save(image, path)
+    with pytest.raises(DataError, match="sheared"):
+        plan_segmentation(make_options(root))
+    config = plain(plan_segmentation(make_options(root, sheared="resample")).tree)
+    assert config["data"]["init_args"]["preprocessing"]["sheared"] == "resample"
+
+
+def test_f29_a_case_too_large_for_the_memory_in_validation_is_refused_with_the_sizes(
+    volumes, make_options, monkeypatch
+):
+    # so many bytes for a voxel that these small volumes stand for large ones
+    monkeypatch.setattr("pipeline.planning.reserve._IMAGE_BYTES", 2**22)
+    with pytest.raises(UsageError, match=r"--memory: expected more than the .* GiB .* for the largest case"):
+        plan_segmentation(make_options(volumes))
+
+
+def test_a_short_time_takes_width_and_neither_spacing_nor_what_shows_the_structures(
+    write_volumes, tmp_path, make_options
+):
+    root = write_volumes(tmp_path / "mr", count=4, shape=(36, 50, 35))
+    data = plain(plan_segmentation(make_options(root, 300.0)).tree)["data"]["init_args"]
+    assert data["preprocessing"]["spacing_mm"] == [1.0, 1.0, 1.0]
+    least = plain(plan_segmentation(make_options(root, 1.0)).tree)
+    assert least["data"]["init_args"]["preprocessing"]["spacing_mm"] == [1.0, 1.0, 1.0]
+    assert least["data"]["init_args"]["patch_size"] == data["patch_size"]
+    assert least["model"]["init_args"]["network"]["init_args"]["channels"][0] <= 32

@@ -1,5 +1,7 @@
 import dataclasses
 import math
+import signal
+import time
 
 import pytest
 
@@ -73,3 +75,21 @@ def test_a_network_that_cannot_be_is_an_error_and_not_a_lack_of_memory():
 
 def test_this_program_has_a_peak():
     assert peak_bytes("cpu") > 2**24
+
+
+def test_an_interrupt_does_not_wait_for_the_step():
+    wide = {**UNET, "init_args": {**UNET["init_args"], "channels": [192, 192]}}
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(1)
+    begun = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            measure(Trial(wide, (2, 1, 48, 48, 48)), 4 * GIB)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begun < 10
