@@ -22,11 +22,13 @@ from pipeline.model_folder import load_model_folder
 
 CASES = 24  # so many that a slow look at the folder still comes before the last one
 COMMAND = """
+import signal
 import sys
 from pathlib import Path
 import torch
 from pipeline.commands.predict import predict
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so do their children
 sys.exit(predict(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), overlap=0.75))
 """
 
