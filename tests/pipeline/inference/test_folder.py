@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 from pipeline.commands.predict import predict
 torch.set_num_threads(1)
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so do their children
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.exit(predict(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), overlap=0.75))
 """
 
