@@ -31,6 +31,11 @@ _STALE_S = 24 * 3600.0
 Locations = dict[int, NDArray[np.int32]]
 
 
+def cache_folder(given: Path | None) -> Path:
+    """Return the folder that is given, or the one that training, check and plan share in the home folder."""
+    return given or Path.home() / ".cache" / "segpose-pipeline"
+
+
 @dataclass(frozen=True)
 class PreparedCase:
     """A preprocessed case in its folder of the cache."""

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datamodules.base import DataModule
+from datamodules.cache import cache_folder
 from datamodules.cropping import PosePreprocessing
 from datamodules.formats.errors import DataError
 from datamodules.image_store import open_store
@@ -88,7 +89,7 @@ class PoseData(DataModule):
         self.subject, self.padding = subject, padding
         self.split_choice, self.augmentation = split, augmentation
         self.steps_per_epoch, self.workers = steps_per_epoch, workers
-        self.cache_dir = cache_dir or Path.home() / ".cache" / "segpose-pipeline"
+        self.cache_dir = cache_folder(cache_dir)
         self.cache_mib = cache_mib
         self.prepared: PreparedPoses | None = None
 

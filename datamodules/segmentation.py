@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datamodules.augmentation import Augmentation
 from datamodules.base import DataModule
+from datamodules.cache import cache_folder
 from datamodules.cases import Case
 from datamodules.checks import refuse_mirrored_sides
 from datamodules.formats.errors import DataError
@@ -88,7 +89,7 @@ class SegmentationData(DataModule):
         self.steps_per_epoch, self.foreground_share = steps_per_epoch, foreground_share
         self.augmentation = augmentation
         self.workers = workers
-        self.cache_dir = cache_dir or Path.home() / ".cache" / "segpose-pipeline"
+        self.cache_dir = cache_folder(cache_dir)
         self.prepared: PreparedData | None = None
 
     def prepare_data(self) -> None:

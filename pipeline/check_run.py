@@ -6,13 +6,12 @@ import logging
 import time
 from pathlib import Path
 
+from datamodules.cache import cache_folder
 from datamodules.integrity.check import CheckResult, CheckSettings, check_data_set
 from pipeline.check_report import JSON_NAME, PAGE_NAME, exit_code, lines, save_json
 from pipeline.config.errors import UsageError
 
 log = logging.getLogger(__name__)
-
-CACHE_DIR = Path.home() / ".cache" / "segpose-pipeline"
 
 
 def run_check(data: Path, settings: CheckSettings, *, output: Path | None, workers: int, cache_dir: Path | None) -> int:
@@ -35,7 +34,7 @@ def run_check(data: Path, settings: CheckSettings, *, output: Path | None, worke
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: expected a folder, found a file")
     started = time.monotonic()
-    cache = cache_dir or CACHE_DIR
+    cache = cache_folder(cache_dir)
     cache.mkdir(parents=True, exist_ok=True)
     result = check_data_set(data, settings, cache, workers)
     folder.mkdir(parents=True, exist_ok=True)

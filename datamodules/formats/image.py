@@ -18,7 +18,7 @@ from datamodules.formats.atomic import write_atomically
 from datamodules.formats.base import ReadOptions, is_named
 from datamodules.formats.errors import DataError
 from datamodules.formats.geometry import check_spacing
-from datamodules.formats.label_values import whole_numbers
+from datamodules.formats.label_values import grey_labels
 from datamodules.formats.stated_spacing import REMEDY, diagonal
 from datamodules.formats.tiff import Content, check_tiff
 from datamodules.formats.tiff_description import check_slices
@@ -52,11 +52,8 @@ def read_labels(path: Path, options: ReadOptions) -> Volume:
     Raises:
         DataError: As `read_pixels` does, or the image has colours, or values that are no integers.
     """
-    array = read_pixels(path, options.volume_index)
-    if len(array) != 1:
-        found = f"{len(array)} channels"
-        raise DataError(path, "one channel of label values", found, "save the labels as a grey image")
-    return Volume(whole_numbers(path, array), _affine(path, options), path)
+    array = grey_labels(path, read_pixels(path, options.volume_index), "a grey image")
+    return Volume(array, _affine(path, options), path)
 
 
 def stored_shape(_: Path) -> None:

@@ -29,6 +29,23 @@ def whole_numbers(path: Path, array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.int32)
 
 
+def grey_labels(path: Path, array: NDArray[Any], wanted: str) -> NDArray[Any]:
+    """Return pixels [1, X, Y, Z] of labels in an integer type.
+
+    Args:
+        path: The file or folder, for messages.
+        array: Pixels [C, X, Y, Z].
+        wanted: What the labels should be saved as.
+
+    Raises:
+        DataError: There are colours, or a value is not a whole number.
+    """
+    if len(array) != 1:
+        found = f"{len(array)} channels"
+        raise DataError(path, "one channel of label values", found, f"save the labels as {wanted}")
+    return whole_numbers(path, array)
+
+
 def smallest_type(path: Path, array: NDArray[Any]) -> NDArray[Any]:
     """Return labels as uint8, or as uint16 when a value is over 255.
 

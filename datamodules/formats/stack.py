@@ -19,7 +19,7 @@ from datamodules.formats import image
 from datamodules.formats.atomic import write_atomically
 from datamodules.formats.base import ReadOptions, is_named
 from datamodules.formats.errors import DataError
-from datamodules.formats.label_values import whole_numbers
+from datamodules.formats.label_values import grey_labels
 from datamodules.formats.slices import slice_files
 from datamodules.formats.stated_spacing import (
     FOLDER_FILE,
@@ -67,11 +67,7 @@ def read_labels(path: Path, options: ReadOptions) -> Volume:
     Raises:
         DataError: As for `read`, or the slices have colours, or values that are no integers.
     """
-    array = _slices(path)
-    if len(array) != 1:
-        found = f"{len(array)} channels"
-        raise DataError(path, "one channel of label values", found, "save the labels as grey images")
-    return Volume(whole_numbers(path, array), _affine(path, options), path)
+    return Volume(grey_labels(path, _slices(path), "grey images"), _affine(path, options), path)
 
 
 def stored_shape(_: Path) -> None:

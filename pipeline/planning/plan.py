@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from datamodules.cache import cache_folder
 from pipeline.config.errors import UsageError
 from pipeline.planning.budget import FEW_STEPS, MANY_STEPS, Budget
 from pipeline.planning.fitting import BUSY_WORDS, DoesNotFitError, Fitted, Limits, Rung, Scale, fit
@@ -52,7 +53,7 @@ class Options:
     @property
     def cache(self) -> Path:
         """Return the folder of what was read."""
-        return self.cache_dir or Path.home() / ".cache" / "segpose-pipeline"
+        return cache_folder(self.cache_dir)
 
     @property
     def limits(self) -> Limits:

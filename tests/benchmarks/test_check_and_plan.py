@@ -30,3 +30,11 @@ def test_every_file_is_read(benchmark, data):
 def test_a_command_that_fails_is_shown_and_not_timed(benchmark, tmp_path):
     with pytest.raises(SystemExit, match="no such file or folder"):
         benchmark.command_s("check", str(tmp_path / "absent"))
+
+
+def test_labels_are_read_as_well_as_images(benchmark, tmp_path):
+    data = make_phantom(tmp_path / "phantom", cases=1, shape=(24, 16, 16), workers=0)
+    (label,) = (data / "labelsTr").iterdir()
+    label.write_bytes(label.read_bytes()[:-40])
+    with pytest.raises((EOFError, OSError)):
+        benchmark.plain_reading_s(data)
